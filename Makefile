@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+# One non-recursive Makefile. Objects go to build/<variant>/; V=1 shows the commands.
+# Variants: make SAN=address,undefined ..., make SAN=thread ...
+
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := all
+.SUFFIXES:
+
+ISTIO_VERSION := 1.31.0
+CACHE   := $(or $(MESHWRIGHT_CACHE),$(HOME)/.cache/meshwright)
+VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
+comma   := ,
+O       := build/$(VARIANT)
+Q       := $(if $(V),,@)
+
+CC      ?= gcc
+PKGS    := libuv libcurl jansson yaml-0.1 openssl libwebsockets
+WARN    := -Wall -Wextra -Wpedantic -Wformat=2 -Wformat-signedness -Wconversion -Wsign-conversion -Wshadow -Wvla \
+           -Wundef -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings \
+           -Wswitch-enum -Wnull-dereference -Wduplicated-cond -Wduplicated-branches -Wlogical-op \
+           -Wimplicit-fallthrough=5
+HARDEN  := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
+           -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fno-strict-overflow -fPIE
+CFLAGS  := -std=gnu17 -D_GNU_SOURCE -Ipkg -Icontroller -Ibuild/gen -g $(WARN) $(if $(WERROR),-Werror) \
+           $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -fPIE,-O2 $(HARDEN)) \
+           $(addprefix -isystem ,) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections $(if $(SAN),-fsanitize=$(SAN))
+LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
+
+SRC     := $(filter-out %_test.c,$(wildcard pkg/*/*.c))
+MAIN    := $(filter-out %_test.c,$(wildcard controller/*.c controller/*/*.c))
+CTRL    := $(filter-out controller/main.c,$(MAIN))
+TESTS   := $(wildcard pkg/*/*_test.c controller/*_test.c controller/*/*_test.c)
+INTEG   := $(wildcard test/integration/*_test.c)
+FUZZ    := $(wildcard fuzz/*_fuzz.c)
+GEN     := build/gen/manifests.gen.c
+LIB     := $(O)/libmeshwright.a
+BIN     := $(O)/meshwright
+TESTBIN := $(TESTS:%.c=$(O)/%)
+FUZZBIN := $(FUZZ:%.c=$(O)/%)
+INTBIN  := $(INTEG:%.c=$(O)/%)
+OBJ     := $(SRC:%.c=$(O)/%.o) $(CTRL:%.c=$(O)/%.o) $(GEN:%.c=$(O)/%.o)
+
+##@ Build
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*##"} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*##/ {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+deps: ## Install the Debian packages that building, testing and the lab need (root)
+	hack/deps
+
+all: $(BIN) ## Build the controller: build/release/meshwright
+
+$(GEN): hack/embed $(wildcard pkg/istio/manifests/*.yaml)
+	@mkdir -p $(@D)
+	$(Q)hack/embed $@ $(wildcard pkg/istio/manifests/*.yaml)
+
+$(O)/%.o: %.c
+	@mkdir -p $(@D)
+	@$(if $(V),,echo "  CC  $<")
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(LIB): $(OBJ)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+$(BIN): $(O)/controller/main.o $(LIB)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(LIB)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+$(FUZZBIN): $(O)/fuzz/%: $(O)/fuzz/%.o $(O)/hack/fuzz_main.o $(LIB)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+##@ Test
+test: $(TESTBIN) $(FUZZBIN) $(BIN) ## Unit, golden and corpus tests (T=pkg/json/jx_test for one)
+	$(Q)hack/run-tests $(O) $(if $(T),$(T),$(TESTS:%.c=%) $(FUZZ:%.c=%))
+
+integration: $(INTBIN) $(BIN) ## Tests against a real API server on loopback (builds it once)
+	$(Q)hack/lab/build kube-apiserver etcd kubectl
+	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
+
+check: ## Lint, format, layers, banned functions, generated files fresh
+	hack/check
+
+e2e: image ## The whole thing on real clusters (builds the lab once)
+	hack/lab/build
+	e2e/run
+
+##@ Lab
+lab: ## Bring up two real clusters (c1, c2) on one network
+	hack/lab/build
+	hack/lab/lab up
+
+lab-down: ## Stop the lab and remove all that it made
+	hack/lab/lab down
+
+demo: image ## One mesh over two real clusters, and a request across
+	hack/lab/build
+	hack/demo/demo up
+
+demo-down: ## Take the demo and its clusters away
+	hack/demo/demo down
+
+image: build/meshwright.tar ## Build the image without a container engine: build/meshwright.tar
+
+istio-data: build/istio-data/$(ISTIO_VERSION)/index.json ## Take Istio's CRDs out of its Go module
+
+build/istio-data/$(ISTIO_VERSION)/index.json: hack/istio-data
+	$(Q)hack/istio-data "$$(hack/lab/build istio-src)" build/istio-data $(ISTIO_VERSION)
+
+build/meshwright.tar: build/release/meshwright build/istio-data/$(ISTIO_VERSION)/index.json hack/image/build
+	$(Q)strip -o build/meshwright.stripped build/release/meshwright
+	$(Q)hack/image/build build/meshwright.stripped --data build/istio-data --output $@
+
+ifneq ($(O),build/release)
+build/release/meshwright:
+	$(Q)$(MAKE) --no-print-directory SAN= build/release/meshwright
+endif
+
+##@ Other
+generate: ## Write the generated files anew (types of our CRDs, the chart's copies)
+	hack/crdgen
+
+format: ## Format the C sources
+	clang-format-14 -i $(wildcard pkg/*/*.[ch] controller/*.[ch] controller/*/*.[ch] test/*/*.[ch] fuzz/*.[ch])
+
+golden: ## Write the golden files anew
+	UPDATE_GOLDEN=1 $(MAKE) test
+
+clean: ## Remove what was built here (the lab's cache stays)
+	rm -rf build
+
+.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data generate format golden clean
+.SECONDARY:
+-include $(OBJ:.o=.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d

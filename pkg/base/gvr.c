@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/gvr.h"
+
+#include <ctype.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+enum { PATH_BYTES_MAX = 4096 };
+
+char *gvr_api_version(const struct gvr *g)
+{
+    return *g->group ? xasprintf("%s/%s", g->group, g->version) : xstrdup(g->version);
+}
+
+static void put_segment(struct buf *b, const char *s)
+{
+    buf_puts(b, "/");
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if (isalnum(c) || strchr("-._~", c))
+            buf_append(b, s, 1);
+        else
+            buf_printf(b, "%%%02X", c);
+    }
+}
+
+char *gvr_path(const struct gvr *g, const char *ns, const char *name)
+{
+    struct buf b = BUF_INIT(PATH_BYTES_MAX);
+    buf_puts(&b, *g->group ? "/apis" : "/api");
+    if (*g->group)
+        put_segment(&b, g->group);
+    put_segment(&b, g->version);
+    if (g->namespaced && ns) {
+        buf_puts(&b, "/namespaces");
+        put_segment(&b, ns);
+    }
+    put_segment(&b, g->plural);
+    if (name)
+        put_segment(&b, name);
+    return buf_take(&b);
+}
