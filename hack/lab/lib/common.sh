@@ -8,6 +8,7 @@ LOCK=/run/lock/meshwright-lab.lock
 PREFIX=mwlab-
 # The hierarchy of cgroups that is read back as the list of processes.
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then CGV=2 CGP=/sys/fs/cgroup; else CGV=1 CGP=/sys/fs/cgroup/pids; fi
+export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=true  # of ctr: each call would tell that cgroup v1 is old
 BEGIN=${EPOCHREALTIME/[.,]/}
 
 die() { echo "lab: $*" >&2; exit 1; }

@@ -45,10 +45,11 @@ machine_up() { # NAME
   # shellcheck disable=SC2016  # expanded by that shell
   start holder unshare --mount --propagation private sh -ec '
     mount -t overlay overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" "$2/root"
-    mount --bind / "$2/root/host"; mount -o remount,bind,ro "$2/root/host"
+    mount --rbind / "$2/root/host"; mount -o remount,bind,ro "$2/root/host"
     mount --bind "$3" "$2/root/opt/lab"; mount -o remount,bind,ro "$2/root/opt/lab"
     mount -t proc proc "$2/root/proc"
     mount --rbind /dev "$2/root/dev"
+    mount --rbind /sys "$2/root/sys"
     mount -t tmpfs tmpfs "$2/root/run"; mount -t tmpfs tmpfs "$2/root/tmp"
     touch "$2/held"
     exec sleep infinity' sh "$IMG/machine" "$R" "$BIN"
