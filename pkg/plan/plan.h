@@ -84,7 +84,8 @@ struct plan_owner {
 };
 
 /* Adds an object; steals body, takes kind, namespace and name from it, puts the owner's labels, the wave label and the
- * intent annotation into it. inputs: what else the intent depends on (NULL: nothing), e.g. the root's fingerprint. */
+ * intent annotation into it. inputs: what else the intent depends on (NULL: nothing), e.g. the root's fingerprint.
+ * NULL with *err set when the body is none of our kinds. The pointer is good until the next plan_add. */
 struct plan_object *plan_add(struct plan *p, const struct plan_owner *owner, enum plan_wave wave, json_t *body,
                              const json_t *inputs, struct err *err);
 /* After the last plan_add: sorts by wave (stable). -1 when two objects are the same. */
