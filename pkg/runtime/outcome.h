@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one place where the class of an error turns into what the queue does with the key. */
+#ifndef RUNTIME_OUTCOME_H
+#define RUNTIME_OUTCOME_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+enum outcome_action {
+    OUTCOME_DONE,    /* forget the backoff; run again when something changes */
+    OUTCOME_BACKOFF, /* run again after queue_failed()'s delay */
+    OUTCOME_AFTER,   /* run again after delay_ms, backoff forgotten */
+    OUTCOME_NOW,     /* conflict: read and decide again after delay_ms, the first backoff step; call queue_failed()
+                      * all the same, and wait for the longer of the two, so that a storm of conflicts slows down */
+    OUTCOME_STOP,    /* retrying is useless until spec or Secret change: condition Stalled */
+};
+
+struct outcome {
+    enum outcome_action action;
+    int64_t delay_ms;
+};
+
+/* err NULL: success, and requeue_ms > 0 asks for another run. */
+struct outcome outcome_of(const struct err *err, int64_t requeue_ms);
+
+#endif
