@@ -131,8 +131,9 @@ apiserver_up() {
     --audit-policy-file="$HERE/audit.yaml" --audit-log-path="$R/audit.log"
 }
 controllers_up() {
+  # at the default rate of requests the controllers take 5 s to get their tokens before any of them starts
   start kcm "$BIN/kube-controller-manager" --kubeconfig="$R/pki/kcm.conf" --service-account-private-key-file="$R/pki/sa.key" --root-ca-file="$R/pki/ca.crt" \
-    --use-service-account-credentials=true --cluster-cidr="$POD" --allocate-node-cidrs=true --node-cidr-mask-size=24 --leader-elect=false --bind-address=127.0.0.1
+    --use-service-account-credentials=true --kube-api-qps=500 --kube-api-burst=1000 --cluster-cidr="$POD" --allocate-node-cidrs=true --node-cidr-mask-size=24 --leader-elect=false --bind-address=127.0.0.1
   start scheduler "$BIN/kube-scheduler" --kubeconfig="$R/pki/scheduler.conf" --leader-elect=false --bind-address=127.0.0.1
 }
 containerd_up() { start containerd env PATH="$BIN:$PATH" "$BIN/containerd" -c "$R/containerd.toml"; }
@@ -209,7 +210,7 @@ cluster_up() { # NAME
   apiserver_up
   held
   node_conf
-  clone_store
+  with_images shared clone_store
   containerd_up
   until_ok 60 apiserver api_ready
   lap "$C" "API server ready"
@@ -221,5 +222,7 @@ cluster_up() { # NAME
   start coredns "$BIN/coredns" -conf "$R/Corefile"
   start lb env KUBECACHEDIR="$R/kubecache" "$HERE/loadbalancer" "$BIN/kubectl" "$R/pki/lab.conf" "172.30.10$I" "$R/lb"
   until_ok 60 kubelet "${kubectl[@]}" wait --for=condition=Ready "node/$C-node" --timeout=1s
+  # the first pod would be refused before that
+  until_ok 20 kcm "${kubectl[@]}" get serviceaccount default
   lap "$C" "node Ready"
 }

@@ -2,10 +2,13 @@
 # Sourced by lab: folders, processes and their cgroups.
 
 CACHE=$(readlink -m "${MESHWRIGHT_CACHE:-$HOME/.cache/meshwright}")
-LAB=$CACHE/lab BIN=$CACHE/lab/bin IMG=$CACHE/lab/img RUN=$CACHE/lab/run
-LOCK=/run/lock/meshwright-lab.lock
-# Of the network namespaces and cgroups, so that what is the lab's is known by its name.
-PREFIX=mwlab-
+LAB=$CACHE/lab BIN=$CACHE/lab/bin IMG=$CACHE/lab/img
+# Several labs can be up at once, each knowing only its own by its names: of folder, network namespaces, cgroups and lock. The names
+# of one lab are never the beginning of another's.
+[[ ${MESHWRIGHT_LAB-} =~ ^[a-z0-9]{0,8}$ ]] || { echo "lab: MESHWRIGHT_LAB is up to 8 of a-z and 0-9" >&2; exit 1; }
+RUN=$CACHE/lab/run${MESHWRIGHT_LAB:+.$MESHWRIGHT_LAB}
+PREFIX=mwlab${MESHWRIGHT_LAB:+.$MESHWRIGHT_LAB}-
+LOCK=/run/lock/${PREFIX}lock
 # The hierarchy of cgroups that is read back as the list of processes.
 if [ -f /sys/fs/cgroup/cgroup.controllers ]; then CGV=2 CGP=/sys/fs/cgroup; else CGV=1 CGP=/sys/fs/cgroup/pids; fi
 export CONTAINERD_SUPPRESS_DEPRECATION_WARNINGS=true  # of ctr: each call would tell that cgroup v1 is old
@@ -66,10 +69,19 @@ netin() { local n=$1; shift; nsenter --net="/run/netns/$PREFIX$n" "$@"; }
 # listed PID CGROUP: whether the process is one of the cgroup's; a number alone may be another's by now
 listed() { grep -qxF "$1" "$2/host/cgroup.procs" 2>/dev/null; }
 
+# with_images shared|exclusive CMD...: runs CMD while no other lab makes, or uses, what all labs have in common below $IMG
+with_images() {
+  local how=$1; shift
+  exec 7>"$IMG/lock"
+  flock "--$how" 7
+  "$@"
+  exec 7>&-
+}
+
 part_gone() { ! listed "$(cat "$R/parts/$1.pid")" "$CG"; }
 
 # start PART CMD...: a daemon of $C in its namespaces and its cgroup, which all that it starts inherits. Its number, its command and
-# its log stay in the folder. It leads a process group of its own and does not keep the lock.
+# its log stay in the folder. It leads a process group of its own and does not keep the locks.
 start() {
   local n=$1; shift
   mkdir -p "$R/parts" "$R/log"
@@ -78,7 +90,7 @@ start() {
     echo "$BASHPID" > "$CG/host/cgroup.procs"
     cd /
     exec setsid nsenter --net="/run/netns/$PREFIX$C" ${HOLDER:+--mount="/proc/$HOLDER/ns/mnt"} "$@"
-  ) >>"$R/log/$n" 2>&1 </dev/null 9>&- &
+  ) >>"$R/log/$n" 2>&1 </dev/null 7>&- 9>&- &
   echo $! > "$R/parts/$n.pid"
   disown  # its end is nobody's news
 }

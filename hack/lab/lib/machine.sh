@@ -22,16 +22,16 @@ machine_up() { # NAME
   check_name "$n"
   [ -e "/run/netns/${PREFIX}net" ] || die "no lab is up"
   [ ! -e "$RUN/$n" ] || die "$n exists"
-  machine_base
+  with_images exclusive machine_base
   i=$(($(find "$RUN" -mindepth 2 -maxdepth 2 -name machine | wc -l) + 1))
   mkdir -p "$RUN/$n"
   echo $i > "$RUN/$n/machine"
   vars "$n"
   cgroups_up
   ip netns add "$PREFIX$n"
-  ip -n "${PREFIX}net" link add "$n" type veth peer name eth0 netns "$PREFIX$n"
+  ip -n "${PREFIX}net" link add name "$n" type veth peer name eth0 netns "$PREFIX$n"
   ip -n "${PREFIX}net" addr add "172.31.$i.1/24" dev "$n"
-  ip -n "${PREFIX}net" link set "$n" up
+  ip -n "${PREFIX}net" link set dev "$n" up
   ip -n "$PREFIX$n" link set lo up
   ip -n "$PREFIX$n" addr add "172.31.$i.2/24" dev eth0
   ip -n "$PREFIX$n" link set eth0 up

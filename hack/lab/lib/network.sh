@@ -15,8 +15,8 @@ network_up() { # MODE NAME...
   for c in "$@"; do
     vars "$c"
     ip netns add "$PREFIX$c"
-    ip -n "${PREFIX}net" link add "$c" type veth peer name eth0 netns "$PREFIX$c"
-    ip -n "${PREFIX}net" link set "$c" master br0 up
+    ip -n "${PREFIX}net" link add name "$c" type veth peer name eth0 netns "$PREFIX$c"
+    ip -n "${PREFIX}net" link set dev "$c" master br0 up
     ip -n "$PREFIX$c" link set lo up
     ip -n "$PREFIX$c" addr add "$IP/16" dev eth0
     ip -n "$PREFIX$c" link set eth0 up
