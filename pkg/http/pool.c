@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "http/pool.h"
+
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "base/mem.h"
+#include "http/transfer.h"
+
+struct http_pool {
+    uv_loop_t *loop;
+    uv_timer_t timer;
+    CURLM *multi;
+    struct http_origin origin;
+    struct http_transfer *transfers;
+    bool
+        busy; /* libcurl, or one of our callbacks, is on the stack: nothing may be added, removed or freed */
+    bool draining; /* ends when the last transfer has ended */
+    bool closing;  /* ends as soon as libcurl can be called */
+};
+
+/* A socket that libcurl wants to be told about. */
+struct socket_watch {
+    uv_poll_t poll;
+    struct http_pool *pool;
+    curl_socket_t fd;
+};
+
+static void pool_settle(struct http_pool *p);
+
+static void on_socket_closed(uv_handle_t *h)
+{
+    free(h->data);
+}
+
+static void on_timer_closed(uv_handle_t *h)
+{
+    struct http_pool *p = h->data;
+    http_origin_done(&p->origin);
+    free(p);
+    curl_global_cleanup();
+}
+
+static void pool_close(struct http_pool *p)
+{
+    struct http_transfer *t, *next;
+    DL_FOREACH_SAFE(p->transfers, t, next)
+    {
+        if (t->added)
+            curl_multi_remove_handle(p->multi, t->easy);
+        DL_DELETE(p->transfers, t);
+        http_transfer_free(t);
+    }
+    /* Closes the connections, and through on_interest the poll handles; none of that runs our callbacks. */
+    curl_multi_cleanup(p->multi);
+    p->multi = NULL;
+    uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+}
+
+/* Runs libcurl, then what its callbacks and ours asked for in the meantime. May free the pool. */
+static void pool_action(struct http_pool *p, curl_socket_t fd, int events)
+{
+    int running = 0;
+    p->busy = true;
+    curl_multi_socket_action(p->multi, fd, events, &running);
+    pool_settle(p);
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    pool_action(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+static void on_ready(uv_poll_t *poll, int status, int events)
+{
+    struct socket_watch *w = poll->data;
+    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    if (events & UV_READABLE)
+        flags |= CURL_CSELECT_IN;
+    if (events & UV_WRITABLE)
+        flags |= CURL_CSELECT_OUT;
+    pool_action(w->pool, w->fd, flags);
+}
+
+static struct socket_watch *watch_new(struct http_pool *p, curl_socket_t fd)
+{
+    struct socket_watch *w = xcalloc(1, sizeof *w);
+    w->pool = p;
+    w->fd = fd;
+    if (uv_poll_init_socket(p->loop, &w->poll, fd) < 0) {
+        free(w);
+        return NULL;
+    }
+    w->poll.data = w;
+    return w;
+}
+
+static int on_interest(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
+{
+    (void)easy;
+    struct http_pool *p = arg;
+    struct socket_watch *w = socket_arg;
+    if (what == CURL_POLL_REMOVE) {
+        if (w) {
+            curl_multi_assign(p->multi, fd, NULL);
+            uv_close((uv_handle_t *)&w->poll, on_socket_closed);
+        }
+        return 0;
+    }
+    if (!w) {
+        w = watch_new(p, fd);
+        if (!w)
+            return -1;
+        curl_multi_assign(p->multi, fd, w);
+    }
+    int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+    return uv_poll_start(&w->poll, events, on_ready) < 0 ? -1 : 0;
+}
+
+static int on_timeout(CURLM *multi, long ms, void *arg)
+{
+    (void)multi;
+    struct http_pool *p = arg;
+    if (ms < 0)
+        return uv_timer_stop(&p->timer);
+    /* The loop's time is that of its last turn: without this, long work would make timers early. */
+    uv_update_time(p->loop);
+    return uv_timer_start(&p->timer, on_timer, (uint64_t)ms, 0);
+}
+
+static void pool_add(struct http_pool *p, struct http_transfer *t)
+{
+    if (!t->broken && curl_multi_add_handle(p->multi, t->easy) == CURLM_OK) {
+        t->added = true;
+        return;
+    }
+    t->broken = true;
+    uv_timer_start(&p->timer, on_timer, 0, 0);
+}
+
+static void pool_remove(struct http_pool *p, struct http_transfer *t)
+{
+    if (t->added)
+        curl_multi_remove_handle(p->multi, t->easy);
+    DL_DELETE(p->transfers, t);
+    http_transfer_free(t);
+}
+
+static void finish(struct http_pool *p, struct http_transfer *t, CURLcode code)
+{
+    if (!t->cancelled && !p->closing) {
+        t->cancelled = true; /* a cancel from inside done has nothing left to do */
+        http_transfer_finish(t, code);
+    }
+    pool_remove(p, t);
+}
+
+static void pool_reap(struct http_pool *p)
+{
+    int left = 0;
+    CURLMsg *m;
+    while ((m = curl_multi_info_read(p->multi, &left))) {
+        if (m->msg != CURLMSG_DONE)
+            continue;
+        char *private = NULL;
+        CURLcode code = m->data.result;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &private);
+        finish(p, (struct http_transfer *)(void *)private, code);
+    }
+}
+
+static struct http_transfer *find_broken(struct http_pool *p)
+{
+    struct http_transfer *t;
+    DL_FOREACH (p->transfers, t) {
+        if (t->broken)
+            break;
+    }
+    return t;
+}
+
+static void pool_settle(struct http_pool *p)
+{
+    struct http_transfer *t, *next;
+    pool_reap(p);
+    while (!p->closing && (t = find_broken(p)))
+        finish(p, t, CURLE_FAILED_INIT);
+    DL_FOREACH_SAFE(p->transfers, t, next)
+    {
+        if (t->cancelled)
+            pool_remove(p, t);
+        else if (!t->added && !p->closing)
+            pool_add(p, t);
+    }
+    p->busy = false;
+    if (p->closing || (p->draining && !p->transfers))
+        pool_close(p);
+}
+
+struct http_pool *http_pool_new(uv_loop_t *loop, const struct http_pool_opts *o, struct err *err)
+{
+    struct http_origin origin;
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        err_set(err, ERR_BUG, 0, "libcurl does not start");
+        return NULL;
+    }
+    if (http_origin_init(&origin, o, err) < 0) {
+        curl_global_cleanup();
+        return NULL;
+    }
+    struct http_pool *p = xcalloc(1, sizeof *p);
+    p->loop = loop;
+    p->origin = origin;
+    uv_timer_init(loop, &p->timer);
+    p->timer.data = p;
+    p->multi = curl_multi_init();
+    curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, on_interest);
+    curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
+    curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
+    curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    return p;
+}
+
+void http_pool_drain(struct http_pool *p)
+{
+    p->draining = true;
+    if (!p->busy && !p->transfers)
+        pool_close(p);
+}
+
+void http_pool_free(struct http_pool *p)
+{
+    if (!p)
+        return;
+    p->closing = true;
+    struct http_transfer *t;
+    DL_FOREACH (p->transfers, t)
+        t->cancelled = true;
+    if (!p->busy)
+        pool_close(p);
+}
+
+struct http_transfer *http_start(struct http_pool *p, const struct http_request *q,
+                                 const struct http_handler *h, void *arg)
+{
+    struct http_transfer *t = http_transfer_new(&p->origin, q, h, arg);
+    t->pool = p;
+    DL_APPEND(p->transfers, t);
+    if (!p->busy)
+        pool_add(p, t);
+    return t;
+}
+
+void http_cancel(struct http_transfer *t)
+{
+    struct http_pool *p = t->pool;
+    t->cancelled = true;
+    if (p->busy)
+        return;
+    pool_remove(p, t);
+    if (p->draining && !p->transfers)
+        pool_close(p);
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP to one server on a libuv loop: a pool of connections (one libcurl multi handle) and transfers over them.
+ *
+ * HTTP/2 over TLS 1.2 or newer, always verified. Proxies, environment, redirects and user names in URLs are ignored.
+ * One thread; callbacks run on the loop, never before the function that started the transfer has returned. Every
+ * function here may be called from any callback. */
+#ifndef HTTP_POOL_H
+#define HTTP_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/err.h"
+
+enum {
+    HTTP_CONNECT_TIMEOUT_MS = 5000,
+    HTTP_HEAD_MAX = 64 * 1024, /* bytes of answer headers */
+};
+
+struct http_pool;
+
+struct http_pool_opts {
+    const char *server;          /* https://host[:port][/prefix] */
+    const char *tls_server_name; /* the name to ask for and to verify; NULL: the host of server */
+    const char *ca;              /* PEM bundle; NULL: the system's roots */
+    const char *cert, *key;      /* PEM, or NULL */
+    size_t buffer_size;          /* of each transfer; 0: 16 KiB */
+    bool plain;                  /* http:// is accepted as well: for tests only */
+};
+
+/* Copies what it needs. ERR_INVALID when server is no such URL. */
+struct http_pool *http_pool_new(uv_loop_t *loop, const struct http_pool_opts *o, struct err *err);
+/* Running transfers end as they are; then the pool is freed. Nothing may be started any more. */
+void http_pool_drain(struct http_pool *p);
+/* Cancels all transfers and frees; memory goes when the loop has closed the handles. NULL is fine. */
+void http_pool_free(struct http_pool *p);
+
+enum http_fault {
+    HTTP_OK,     /* there is an answer, complete, whatever its status */
+    HTTP_UNSENT, /* the server surely did not take the request: no connection, or a refused stream */
+    HTTP_LOST,   /* the connection broke in the middle */
+    HTTP_TIMEOUT,   /* timeout_ms passed */
+    HTTP_UNTRUSTED, /* TLS: the server's certificate is not good, or ours is not usable */
+    HTTP_STOPPED,   /* data() or a bound stopped it */
+};
+
+struct http_result {
+    enum http_fault fault;
+    int status;             /* 0 when no headers came */
+    const char *message;    /* what went wrong, one line; borrowed for the callback */
+    int64_t retry_after_ms; /* Retry-After in seconds form; 0 when absent */
+};
+
+/* All may be NULL, but done. */
+struct http_handler {
+    void (*head)(void *arg, int status);                  /* the final headers are here */
+    int (*data)(void *arg, const void *data, size_t len); /* a piece of the body; not 0: stop */
+    void (*done)(void *arg, const struct http_result *r); /* once, the last */
+};
+
+struct http_request {
+    const char *method, *path;  /* path with query, begins with '/' and is percent-encoded */
+    const char *const *headers; /* "Name: value", ended by NULL; copied, and the copy is wiped */
+    const char *body;           /* borrowed until done or cancel; NULL: none */
+    size_t body_len;
+    int timeout_ms; /* of the whole transfer; 0: none */
+};
+
+struct http_transfer;
+/* The handle is valid until done has been called. */
+struct http_transfer *http_start(struct http_pool *p, const struct http_request *q,
+                                 const struct http_handler *h, void *arg);
+/* No callback runs after this. */
+void http_cancel(struct http_transfer *t);
+
+#endif

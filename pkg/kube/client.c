@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kube/client.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/client_priv.h"
+#include "kube/retry.h"
+
+#define USER_AGENT "User-Agent: meshwright/0.1.0"
+
+static void config_copy(struct kube_config *to, const struct kube_config *from)
+{
+    *to = (struct kube_config){
+        .server = xstrdup0(from->server),
+        .tls_server_name = xstrdup0(from->tls_server_name),
+        .ca = xstrdup0(from->ca),
+        .token = xstrdup0(from->token),
+        .token_file = xstrdup0(from->token_file),
+        .client_cert = xstrdup0(from->client_cert),
+        .client_key = xstrdup0(from->client_key),
+        .namespace = xstrdup0(from->namespace),
+    };
+}
+
+static int open_pools(struct kube_client *c, const struct kube_config *config,
+                      struct http_pool *pools[KUBE_CLASSES], struct err *err)
+{
+    static const size_t buffer[KUBE_CLASSES] = {[KUBE_CLASS_CALL] = 64 * 1024,
+                                                [KUBE_CLASS_WATCH] = 16 * 1024,
+                                                [KUBE_CLASS_LEASE] = 16 * 1024};
+    struct http_pool_opts o = {
+        .server = str_or(config->server, ""),
+        .tls_server_name = config->tls_server_name,
+        .ca = config->ca,
+        .cert = config->client_cert,
+        .key = config->client_key,
+        .plain = c->plain,
+    };
+    for (size_t i = 0; i < KUBE_CLASSES; i++) {
+        o.buffer_size = buffer[i];
+        pools[i] = http_pool_new(c->loop, &o, err);
+        if (pools[i])
+            continue;
+        while (i)
+            http_pool_free(pools[--i]);
+        return -1;
+    }
+    return 0;
+}
+
+static uint64_t seed(void)
+{
+    uint64_t s = 0;
+    if (uv_random(NULL, NULL, &s, sizeof s, 0, NULL) < 0 || !s)
+        s = uv_hrtime() | 1;
+    return s;
+}
+
+static struct kube_client *client_new(uv_loop_t *loop, const struct clock *clock, const char *name,
+                                      const struct kube_config *config, bool plain, struct err *err)
+{
+    struct kube_client *c = xcalloc(1, sizeof *c);
+    c->loop = loop;
+    c->clock = clock;
+    c->plain = plain;
+    c->token_stale = true;
+    c->random = seed();
+    if (open_pools(c, config, c->pools, err) < 0) {
+        free(c);
+        return NULL;
+    }
+    c->name = xstrdup(name);
+    config_copy(&c->config, config);
+    return c;
+}
+
+struct kube_client *kube_client_new(uv_loop_t *loop, const struct clock *clock, const char *name,
+                                    const struct kube_config *config, struct err *err)
+{
+    return client_new(loop, clock, name, config, false, err);
+}
+
+struct kube_client *kube_client_new_plain(uv_loop_t *loop, const struct clock *clock,
+                                          const char *name, const struct kube_config *config,
+                                          struct err *err)
+{
+    return client_new(loop, clock, name, config, true, err);
+}
+
+int kube_client_set_config(struct kube_client *c, const struct kube_config *config, struct err *err)
+{
+    struct http_pool *fresh[KUBE_CLASSES];
+    if (open_pools(c, config, fresh, err) < 0)
+        return -1;
+    for (size_t i = 0; i < KUBE_CLASSES; i++) {
+        http_pool_drain(c->pools[i]);
+        c->pools[i] = fresh[i];
+    }
+    struct kube_config old = c->config; /* config may be c's own */
+    config_copy(&c->config, config);
+    kube_config_done(&old);
+    xfree_secret(c->token);
+    c->token = NULL;
+    c->token_stale = true;
+    return 0;
+}
+
+void kube_client_free(struct kube_client *c)
+{
+    if (!c)
+        return;
+    while (c->watches)
+        kube_watch_stop(c->watches);
+    while (c->streams)
+        kube_stream_cancel(c->streams);
+    while (c->calls)
+        kube_call_cancel(c->calls);
+    for (size_t i = 0; i < KUBE_CLASSES; i++)
+        http_pool_free(c->pools[i]);
+    kube_config_done(&c->config);
+    xfree_secret(c->token);
+    free(c->name);
+    free(c);
+}
+
+const char *kube_client_name(const struct kube_client *c)
+{
+    return c->name;
+}
+
+const char *kube_client_server(const struct kube_client *c)
+{
+    return c->config.server;
+}
+
+const char *kube_client_ca(const struct kube_client *c)
+{
+    return c->config.ca;
+}
+
+uint64_t kube_client_writes(const struct kube_client *c)
+{
+    return c->writes;
+}
+
+/* The first word of a file. Owned, or NULL. */
+static char *read_token(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return NULL;
+    char *s = xcalloc(1, KUBE_TOKEN_MAX + 1);
+    size_t n = fread(s, 1, KUBE_TOKEN_MAX, f);
+    fclose(f);
+    while (n && isspace((unsigned char)s[n - 1]))
+        s[--n] = '\0';
+    if (n && n < KUBE_TOKEN_MAX && strcspn(s, " \t\r\n") == n)
+        return s;
+    xfree_secret(s);
+    return NULL;
+}
+
+static const char *current_token(struct kube_client *c)
+{
+    if (!c->config.token_file)
+        return c->config.token;
+    int64_t now = clock_ms(c->clock);
+    if (c->token_stale || now - c->token_read_ms >= KUBE_TOKEN_REFRESH_MS) {
+        char *fresh = read_token(c->config.token_file);
+        if (fresh) { /* else the old one may still be good */
+            xfree_secret(c->token);
+            c->token = fresh;
+        }
+        c->token_read_ms = now;
+        c->token_stale = false;
+    }
+    return c->token ? c->token : c->config.token;
+}
+
+void kube_client_unauthorized(struct kube_client *c, int64_t began_ms)
+{
+    if (c->token_read_ms <= began_ms)
+        c->token_stale = true;
+}
+
+/* Reviews and TokenRequests are POSTs that leave nothing behind. */
+static bool changes(const struct kube_request *q)
+{
+    size_t len = strcspn(q->path, "?");
+    bool token = len > 6 && strncmp(q->path + len - 6, "/token", 6) == 0;
+    return strcmp(q->method, "GET") != 0 && !token && !strstr(q->path + len, "dryRun=All") &&
+           !str_starts(q->path, "/apis/authorization.k8s.io/") &&
+           !str_starts(q->path, "/apis/authentication.k8s.io/");
+}
+
+struct http_transfer *kube_client_send(struct kube_client *c, enum kube_class class,
+                                       const struct kube_request *q, const struct http_handler *h,
+                                       void *arg)
+{
+    const char *token = current_token(c);
+    char *bearer = token ? xasprintf("Authorization: Bearer %s", token) : NULL;
+    auto_free char *accept = xasprintf("Accept: %s", str_or(q->accept, KUBE_JSON));
+    auto_free char *type = xasprintf("Content-Type: %s", str_or(q->content_type, KUBE_JSON));
+    const char *headers[] = {USER_AGENT, accept, type, bearer, NULL};
+    struct http_request r = {
+        .method = q->method,
+        .path = q->path,
+        .headers = headers,
+        .body = q->body,
+        .body_len = q->body_len,
+        .timeout_ms = q->timeout_ms,
+    };
+    if (changes(q))
+        c->writes++;
+    struct http_transfer *t = http_start(c->pools[class], &r, h, arg);
+    xfree_secret(bearer);
+    return t;
+}
