@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "json/jx.h"
+
 #include <openssl/evp.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
-#include "json/jx.h"
 
 void jx_sha256_bytes(const void *data, size_t len, char out[JX_SHA256_HEX])
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading what others wrote. jansson recurses once per level, refuses a whole document for one integer above 2^63-1,
  * and quotes the text (maybe a secret) in its messages: each is dealt with here. */
+#include "json/jx.h"
+
 #include <string.h>
 
 #include "base/buf.h"
-#include "json/jx.h"
 
 enum { LOAD_FLAGS = JSON_ALLOW_NUL | JSON_DECODE_ANY };
 
