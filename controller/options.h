@@ -12,19 +12,22 @@ enum options_command { OPTIONS_RUN, OPTIONS_RENDER, OPTIONS_VERSION };
 
 struct options {
     enum options_command command;
-    const char *kubeconfig;     /* --kubeconfig FILE: the hub's; NULL: in cluster */
-    const char *namespace;      /* --namespace NS: where our resources live; NULL: $POD_NAMESPACE, else all namespaces */
-    bool leader_elect;          /* --leader-elect */
-    const char *lease_namespace;/* --lease-namespace; NULL: $POD_NAMESPACE, else namespace, else "default" */
-    const char *bind;           /* --metrics-bind-address ADDR, default ":8081"; "0" = off */
-    const char *data_dir;       /* --data DIR, default /usr/share/meshwright/istio-data */
-    const char *hub, *tag;      /* --istio-hub (default docker.io/istio), --istio-tag (NULL: the version) */
-    json_t *istiod_env;         /* --istiod-env NAME=VALUE ...: object, owned */
+    const char *kubeconfig; /* --kubeconfig FILE: the hub's; NULL: in cluster */
+    const char
+        *namespace; /* --namespace NS: where our resources live; NULL: $POD_NAMESPACE, else all namespaces */
+    bool leader_elect; /* --leader-elect */
+    const char *
+        lease_namespace; /* --lease-namespace; NULL: $POD_NAMESPACE, else namespace, else "default" */
+    const char *bind;    /* --metrics-bind-address ADDR, default ":8081"; "0" = off */
+    const char *data_dir; /* --data DIR, default /usr/share/meshwright/istio-data */
+    const char *hub,
+        *tag;           /* --istio-hub (default docker.io/istio), --istio-tag (NULL: the version) */
+    json_t *istiod_env; /* --istiod-env NAME=VALUE ...: object, owned */
     const char *log_level;      /* --log-level, default info */
     const char *render_dir;     /* render -f DIR */
     const char *render_cluster; /* render --cluster NAME: only this one; NULL: all */
-    int crash_after_writes;     /* --crash-after-writes K: _exit(137) right after the K-th write was answered (tests); 0 off */
-    int cleanup_grace_s;        /* --cleanup-grace SECONDS, default 300 */
+    int crash_after_writes; /* --crash-after-writes K: _exit(137) right after the K-th write was answered (tests); 0 off */
+    int cleanup_grace_s; /* --cleanup-grace SECONDS, default 300 */
 };
 
 /* Parses argv ("meshwright [run] OPTIONS", "meshwright render -f DIR", "meshwright version") and fills in the defaults,

@@ -19,7 +19,8 @@ struct arena {
 void *arena_alloc(struct arena *a, size_t size) __attribute__((returns_nonnull));
 void *arena_array(struct arena *a, size_t n, size_t size) __attribute__((returns_nonnull));
 char *arena_strdup(struct arena *a, const char *s) __attribute__((returns_nonnull, nonnull));
-char *arena_printf(struct arena *a, const char *fmt, ...) __attribute__((format(printf, 2, 3), returns_nonnull));
+char *arena_printf(struct arena *a, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3), returns_nonnull));
 
 /* Ties another resource to the arena's life: release(p) runs in arena_done, newest first. */
 void arena_hold(struct arena *a, void *p, void (*release)(void *p));
@@ -28,6 +29,6 @@ void arena_hold(struct arena *a, void *p, void (*release)(void *p));
 void arena_done(struct arena *a);
 
 #define arena_new(a, type) ((type *)arena_alloc((a), sizeof(type)))
-#define auto_arena __attribute__((cleanup(arena_done))) struct arena
+#define auto_arena         __attribute__((cleanup(arena_done))) struct arena
 
 #endif

@@ -22,8 +22,8 @@ int buf_printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf
 
 /* Drops the first n bytes (n <= len). */
 void buf_shift(struct buf *b, size_t n);
-void buf_reset(struct buf *b); /* len = 0, memory kept */
-void buf_done(struct buf *b);  /* frees */
+void buf_reset(struct buf *b);       /* len = 0, memory kept */
+void buf_done(struct buf *b);        /* frees */
 void buf_done_secret(struct buf *b); /* wipes, then frees */
 
 /* Gives the bytes away (never NULL); the buffer is empty afterwards. Free with free(). */

@@ -8,7 +8,8 @@
 
 struct clock {
     int64_t (*mono_ms)(const struct clock *c); /* monotonic milliseconds: delays, deadlines */
-    int64_t (*wall_s)(const struct clock *c);  /* seconds since 1970, UTC: certificates, tokens, status */
+    int64_t (*wall_s)(
+        const struct clock *c); /* seconds since 1970, UTC: certificates, tokens, status */
 };
 
 extern const struct clock clock_system;
@@ -20,7 +21,7 @@ struct clock_virtual {
 };
 int64_t clock_virtual_mono(const struct clock *c);
 int64_t clock_virtual_wall(const struct clock *c);
-#define CLOCK_VIRTUAL(mono_, wall_)                                                                                    \
+#define CLOCK_VIRTUAL(mono_, wall_)                                                                \
     ((struct clock_virtual){{clock_virtual_mono, clock_virtual_wall}, (mono_), (wall_)})
 void clock_virtual_advance(struct clock_virtual *v, int64_t ms);
 

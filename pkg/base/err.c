@@ -41,9 +41,15 @@ int err_wrap(struct err *err, const char *fmt, ...)
 const char *err_class_name(enum err_class class)
 {
     static const char *const names[] = {
-        [ERR_NONE] = "none",           [ERR_TRANSIENT] = "transient", [ERR_THROTTLED] = "throttled",
-        [ERR_CONFLICT] = "conflict",   [ERR_NOT_FOUND] = "not_found", [ERR_EXPIRED] = "expired",
-        [ERR_UNAUTHORIZED] = "unauthorized", [ERR_FORBIDDEN] = "forbidden", [ERR_INVALID] = "invalid",
+        [ERR_NONE] = "none",
+        [ERR_TRANSIENT] = "transient",
+        [ERR_THROTTLED] = "throttled",
+        [ERR_CONFLICT] = "conflict",
+        [ERR_NOT_FOUND] = "not_found",
+        [ERR_EXPIRED] = "expired",
+        [ERR_UNAUTHORIZED] = "unauthorized",
+        [ERR_FORBIDDEN] = "forbidden",
+        [ERR_INVALID] = "invalid",
         [ERR_BUG] = "bug",
     };
     return names[class];

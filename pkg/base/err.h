@@ -16,8 +16,8 @@ enum err_class {
     ERR_EXPIRED,      /* 410, or "too large resource version": list again */
     ERR_UNAUTHORIZED, /* 401: credentials are not accepted */
     ERR_FORBIDDEN,    /* 403: a right is missing */
-    ERR_INVALID,      /* 400, 413, 415, 422, or input of ours that can't be used: wants an edit, retrying is useless */
-    ERR_BUG,          /* an assumption of ours does not hold */
+    ERR_INVALID, /* 400, 413, 415, 422, or input of ours that can't be used: wants an edit, retrying is useless */
+    ERR_BUG, /* an assumption of ours does not hold */
 };
 
 enum { ERR_MSG_MAX = 512 };

@@ -77,6 +77,7 @@ void log_write(enum log_level level, const char *msg, ...)
     }
     va_end(ap);
     buf_puts(&b, "}\n");
-    ssize_t n = write(STDERR_FILENO, b.data, b.len); /* a full pipe drops the line rather than blocks the loop */
+    ssize_t n = write(STDERR_FILENO, b.data,
+                      b.len); /* a full pipe drops the line rather than blocks the loop */
     (void)n;
 }

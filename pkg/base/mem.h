@@ -11,7 +11,8 @@ void *xcalloc(size_t n, size_t size) __attribute__((malloc, returns_nonnull));
 void *xrealloc(void *p, size_t size) __attribute__((returns_nonnull));
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull, nonnull));
 char *xstrndup(const char *s, size_t n) __attribute__((malloc, returns_nonnull, nonnull));
-char *xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
+char *xasprintf(const char *fmt, ...)
+    __attribute__((format(printf, 1, 2), malloc, returns_nonnull));
 
 /* Like xstrdup, but NULL in gives NULL out. */
 char *xstrdup0(const char *s);
@@ -25,11 +26,11 @@ void xfree_secret(char *s);
 #define auto_free __attribute__((cleanup(xfreep)))
 
 /* Gives the pointer away: yields its value and leaves NULL behind, so that an auto_free variable does not free it. */
-#define STEAL(p)                                                                                                       \
-    ({                                                                                                                 \
-        __typeof__(p) stolen_ = (p);                                                                                   \
-        (p) = NULL;                                                                                                    \
-        stolen_;                                                                                                       \
+#define STEAL(p)                                                                                   \
+    __extension__({                                                                                \
+        __typeof__(p) stolen_ = (p);                                                               \
+        (p) = NULL;                                                                                \
+        stolen_;                                                                                   \
     })
 
 #endif

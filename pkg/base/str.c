@@ -28,7 +28,8 @@ int str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret)
     int64_t v = 0;
     for (; *p; p++) {
         if (*p < '0' || *p > '9' || __builtin_mul_overflow(v, (int64_t)10, &v) ||
-            __builtin_sub_overflow(v, (int64_t)(*p - '0'), &v)) /* counts downwards: INT64_MIN fits too */
+            __builtin_sub_overflow(v, (int64_t)(*p - '0'),
+                                   &v)) /* counts downwards: INT64_MIN fits too */
             return -1;
     }
     if (!neg && v == INT64_MIN)

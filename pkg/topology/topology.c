@@ -8,7 +8,8 @@
 
 static bool system_namespace(const char *name)
 {
-    static const char *const names[] = {"kube-system", "kube-public", "kube-node-lease", "istio-system"};
+    static const char *const names[] = {"kube-system", "kube-public", "kube-node-lease",
+                                        "istio-system"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (str_eq(name, names[i]))
             return true;
@@ -19,8 +20,7 @@ static bool labels_match(const json_t *labels, const json_t *want)
 {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)want, key, value)
-    {
+    json_object_foreach ((json_t *)(uintptr_t)want, key, value) {
         if (!json_equal(json_object_get(labels, key), value))
             return false;
     }
@@ -89,7 +89,8 @@ static int by_name_then_cluster(const void *a, const void *b)
 }
 
 /* Real, selected Services of one source cluster. */
-static size_t add_candidates(const struct topo_dns_rule *rule, const struct topo_cluster *c, struct candidate *out)
+static size_t add_candidates(const struct topo_dns_rule *rule, const struct topo_cluster *c,
+                             struct candidate *out)
 {
     size_t n = 0;
     const struct topo_namespace *ns = NULL;
@@ -108,15 +109,15 @@ static size_t add_candidates(const struct topo_dns_rule *rule, const struct topo
     return n;
 }
 
-static bool wanted_here(const struct topo_cluster *here, const struct topo_service **own, size_t n_own,
-                        const struct topo_service *s)
+static bool wanted_here(const struct topo_cluster *here, const struct topo_service **own,
+                        size_t n_own, const struct topo_service *s)
 {
     const struct topo_namespace *ns = find_namespace(here, s->ns);
     return ns && !ns->terminating && !bsearch(&s, own, n_own, sizeof *own, by_name);
 }
 
-size_t topo_dns(struct arena *a, const struct topo_dns_rule *rule, const struct topo_cluster *clusters, size_t n,
-                size_t at, struct topo_entry **ret)
+size_t topo_dns(struct arena *a, const struct topo_dns_rule *rule,
+                const struct topo_cluster *clusters, size_t n, size_t at, struct topo_entry **ret)
 {
     size_t room = 0, n_all = 0, n_out = 0;
     for (size_t i = 0; i < n; i++)
@@ -139,7 +140,8 @@ size_t topo_dns(struct arena *a, const struct topo_dns_rule *rule, const struct 
     return n_out;
 }
 
-const struct topo_claim *topo_claim_winner(const struct topo_claim *claims, size_t n, const char *cluster)
+const struct topo_claim *topo_claim_winner(const struct topo_claim *claims, size_t n,
+                                           const char *cluster)
 {
     const struct topo_claim *best = NULL;
     for (size_t i = 0; i < n; i++) {

@@ -47,8 +47,8 @@ struct topo_entry {
 /* The DNS entries that clusters[at] needs: every selected Service of the other clusters whose name it does not have
  * itself, where the namespace exists. Of several sources the first cluster by name gives the ports. Sorted by namespace
  * and name; memory from a. */
-size_t topo_dns(struct arena *a, const struct topo_dns_rule *rule, const struct topo_cluster *clusters, size_t n,
-                size_t at, struct topo_entry **ret);
+size_t topo_dns(struct arena *a, const struct topo_dns_rule *rule,
+                const struct topo_cluster *clusters, size_t n, size_t at, struct topo_entry **ret);
 
 /* Whether a namespace with these labels takes part. */
 bool topo_selects(const struct topo_dns_rule *rule, const struct topo_namespace *ns);
@@ -61,6 +61,7 @@ struct topo_claim {
     const char *cluster;
 };
 /* The claim that a cluster's other claims yield to: the oldest, then the first by name; NULL when nobody claims it. */
-const struct topo_claim *topo_claim_winner(const struct topo_claim *claims, size_t n, const char *cluster);
+const struct topo_claim *topo_claim_winner(const struct topo_claim *claims, size_t n,
+                                           const char *cluster);
 
 #endif

@@ -20,7 +20,8 @@ static void test_entry_only_where_missing(void **state)
 {
     (void)state;
     struct topo_service s1[] = {{"demo", "a", PORTS, false, true}};
-    struct topo_service s2[] = {{"demo", "a", PORTS, false, true}, {"demo", "b", PORTS, false, true}};
+    struct topo_service s2[] = {{"demo", "a", PORTS, false, true},
+                                {"demo", "b", PORTS, false, true}};
     struct topo_cluster c[] = {{"c1", s1, N(s1), demo, 1}, {"c2", s2, N(s2), demo, 1}};
     auto_arena a = ARENA_INIT;
     struct topo_entry *e;
@@ -56,7 +57,8 @@ static void test_first_cluster_by_name_gives_ports(void **state)
     (void)state;
     struct topo_service s2[] = {{"demo", "b", "[{\"port\":2}]", false, true}};
     struct topo_service s3[] = {{"demo", "b", "[{\"port\":3}]", false, true}};
-    struct topo_cluster c[] = {{"c1", NULL, 0, demo, 1}, {"c3", s3, 1, demo, 1}, {"c2", s2, 1, demo, 1}};
+    struct topo_cluster c[] = {
+        {"c1", NULL, 0, demo, 1}, {"c3", s3, 1, demo, 1}, {"c2", s2, 1, demo, 1}};
     auto_arena a = ARENA_INIT;
     struct topo_entry *e;
     assert_int_equal(topo_dns(&a, &rule_injected, c, 3, 0, &e), 1);
@@ -99,7 +101,8 @@ static void test_no_entry_without_namespace_or_for_headless(void **state)
     struct topo_namespace gone[] = {{"demo", INJECTED, true}};
     struct topo_service s2[] = {{"demo", "b", PORTS, false, true}};
     struct topo_service s3[] = {{"demo", "b", PORTS, false, false}};
-    struct topo_cluster c[] = {{"c1", NULL, 0, NULL, 0}, {"c2", s2, 1, demo, 1}, {"c3", NULL, 0, gone, 1}};
+    struct topo_cluster c[] = {
+        {"c1", NULL, 0, NULL, 0}, {"c2", s2, 1, demo, 1}, {"c3", NULL, 0, gone, 1}};
     struct topo_cluster d[] = {{"c1", NULL, 0, demo, 1}, {"c2", s3, 1, demo, 1}};
     auto_arena a = ARENA_INIT;
     struct topo_entry *e;

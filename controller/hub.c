@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hub.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "runtime/conditions.h"
+#include "runtime/records.h"
+#include "json/jx.h"
+
+enum { SEEN_MS = 5000 };
+
+/* --- the view --- */
+
+static struct hub_object *find(const struct hub_collection *k, const char *key)
+{
+    struct hub_object *o;
+    HASH_FIND_STR(k->all, key, o);
+    return o;
+}
+
+static void changed(struct hub_collection *k, const char *key)
+{
+    if (!k->hub->closing)
+        k->hub->changed(k->hub->arg, k->kind, key);
+}
+
+static void drop(struct hub_collection *k, struct hub_object *o)
+{
+    HASH_DEL(k->all, o);
+    auto_free char *key = xstrdup(o->key);
+    json_decref(o->obj);
+    free(o);
+    changed(k, key);
+}
+
+static char *key_of(const json_t *obj)
+{
+    const char *name = jx_str(obj, "metadata.name");
+    return name ? xasprintf("%s/%s", str_or(jx_str(obj, "metadata.namespace"), ""), name) : NULL;
+}
+
+/* What is kept: metadata without managedFields, spec, status. */
+static json_t *strip(const json_t *obj)
+{
+    json_t *copy = json_copy((json_t *)(uintptr_t)obj);
+    json_t *meta = json_copy(json_object_get(obj, "metadata"));
+    json_object_del(meta, "managedFields");
+    json_object_set_new(copy, "metadata", meta);
+    return copy;
+}
+
+static void on_list_begin(void *arg)
+{
+    struct hub_collection *k = arg;
+    for (struct hub_object *o = k->all; o; o = o->hh.next)
+        o->listed = false;
+}
+
+static void on_upsert(void *arg, const json_t *obj)
+{
+    struct hub_collection *k = arg;
+    auto_free char *key = key_of(obj);
+    if (!key)
+        return;
+    struct hub_object *o = find(k, key);
+    if (!o) {
+        o = xcalloc(1, sizeof *o + strlen(key) + 1);
+        *o = (struct hub_object){.hub = k->hub, .kind = k->kind};
+        memcpy(o->key, key, strlen(key) + 1);
+        HASH_ADD_STR(k->all, key, o);
+    }
+    json_decref(o->obj);
+    o->obj = strip(obj);
+    o->listed = true;
+    if (o->awaited[0] &&
+        records_compare_versions(jx_str(obj, "metadata.resourceVersion"), o->awaited) >= 0)
+        o->awaited[0] = '\0';
+    changed(k, key);
+}
+
+static void on_remove(void *arg, const json_t *obj)
+{
+    struct hub_collection *k = arg;
+    auto_free char *key = key_of(obj);
+    struct hub_object *o = key ? find(k, key) : NULL;
+    if (o)
+        drop(k, o);
+}
+
+static void on_synced(void *arg)
+{
+    struct hub_collection *k = arg;
+    struct hub_object *o, *tmp;
+    HASH_ITER (hh, k->all, o, tmp) {
+        if (!o->listed)
+            drop(k, o);
+    }
+    k->synced = true;
+    changed(k, "");
+}
+
+static void on_state(void *arg, const struct err *err)
+{
+    struct hub_collection *k = arg;
+    if (err)
+        log_warn("watch of the hub does not work", "kind", api_gvrs[k->kind].kind, "error",
+                 err->msg);
+    else
+        log_info("watch of the hub works", "kind", api_gvrs[k->kind].kind);
+}
+
+static const struct kube_sink sink = {on_list_begin, on_upsert, on_remove, on_synced, on_state};
+
+void hub_start(struct hub *h, struct kube_client *client, const struct clock *clock, const char *ns)
+{
+    h->client = client;
+    h->clock = clock;
+    h->events = kube_events_new(client, "meshwright");
+    struct kube_watch_opts opts = {.ns = ns};
+    for (int i = 0; i < API_KIND_COUNT; i++) {
+        h->kinds[i] = (struct hub_collection){.hub = h, .kind = (enum api_kind)i};
+        h->kinds[i].watch = kube_watch_start(client, &api_gvrs[i], &opts, &sink, &h->kinds[i]);
+    }
+}
+
+void hub_stop(struct hub *h)
+{
+    h->closing = true;
+    for (int i = 0; i < API_KIND_COUNT; i++) {
+        struct hub_object *o, *tmp;
+        if (h->kinds[i].watch)
+            kube_watch_stop(h->kinds[i].watch);
+        HASH_ITER (hh, h->kinds[i].all, o, tmp) {
+            drop(&h->kinds[i], o);
+        }
+    }
+    if (h->events)
+        kube_events_free(h->events);
+}
+
+bool hub_synced(const struct hub *h)
+{
+    for (int i = 0; i < API_KIND_COUNT; i++)
+        if (!h->kinds[i].synced)
+            return false;
+    return true;
+}
+
+struct hub_object *hub_find(const struct hub *h, enum api_kind kind, const char *key)
+{
+    return find(&h->kinds[kind], key);
+}
+
+/* --- writes --- */
+
+bool hub_busy(const struct hub_object *o)
+{
+    return o->writing || (o->awaited[0] && clock_ms(o->hub->clock) < o->awaited_until_ms);
+}
+
+/* What a callback needs when the object may be gone in the meantime. */
+struct write {
+    struct hub *hub;
+    enum api_kind kind;
+    json_t *old, *now; /* conditions, for Events */
+    char key[];
+};
+
+static struct write *write_begin(struct hub_object *o)
+{
+    struct write *w = xcalloc(1, sizeof *w + strlen(o->key) + 1);
+    w->hub = o->hub;
+    w->kind = o->kind;
+    memcpy(w->key, o->key, strlen(o->key) + 1);
+    o->writing = true;
+    return w;
+}
+
+struct flip {
+    struct hub_object *o;
+};
+
+static void emit_transition(void *arg, const char *type, enum cond_status status,
+                            const char *reason, const char *message)
+{
+    struct flip *f = arg;
+    bool abnormal = str_eq(type, "Stalled") || str_eq(type, "Reconciling");
+    bool warning = abnormal ? str_eq(type, "Stalled") && status == COND_TRUE : status == COND_FALSE;
+    if (status == COND_UNKNOWN || str_eq(type, "Reconciling"))
+        return;
+    auto_free char *text = xasprintf("%s: %s", type, message);
+    hub_event(f->o, warning, reason, text);
+}
+
+static void on_written(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct write *w = arg;
+    struct hub_object *o = w->hub->closing ? NULL : hub_find(w->hub, w->kind, w->key);
+    if (o) {
+        o->writing = false;
+        const char *rv = err ? NULL : jx_str(r->body, "metadata.resourceVersion");
+        if (rv && records_compare_versions(jx_str(o->obj, "metadata.resourceVersion"), rv) < 0) {
+            snprintf(o->awaited, sizeof o->awaited, "%s", rv);
+            o->awaited_until_ms = clock_ms(w->hub->clock) + SEEN_MS;
+        }
+        if (!err && w->now)
+            cond_transitions(w->old, w->now, emit_transition, &(struct flip){o});
+        if (err && err->class != ERR_CONFLICT && err->class != ERR_NOT_FOUND)
+            log_warn("write to the hub failed", "object", w->key, "error", err->msg);
+    }
+    if (!err && w->hub->written)
+        w->hub->written(w->hub->arg);
+    if (!w->hub->closing)
+        w->hub->changed(w->hub->arg, w->kind, w->key);
+    json_decref(w->old);
+    json_decref(w->now);
+    free(w);
+}
+
+void hub_set_status(struct hub_object *o, const json_t *status)
+{
+    const json_t *old = json_object_get(o->obj, "status");
+    if (hub_busy(o) || (old && json_equal(old, status)))
+        return;
+    const struct gvr *g = &api_gvrs[o->kind];
+    const char *ns = jx_str(o->obj, "metadata.namespace"), *name = jx_str(o->obj, "metadata.name");
+    auto_free char *api_version = gvr_api_version(g);
+    auto_json *body = json_pack("{s:s, s:s, s:{s:s}, s:O}", "apiVersion", api_version, "kind",
+                                g->kind, "metadata", "name", name, "status", status);
+    auto_free char *text = jx_dump(body);
+    struct write *w = write_begin(o);
+    w->old = json_incref(json_object_get(old, "conditions"));
+    w->now = json_incref(json_object_get(status, "conditions"));
+    kube_apply(o->hub->client, g, ns, name, "status", text, strlen(text), false, on_written, w);
+}
+
+bool hub_has_finalizer(const struct hub_object *o)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach (jx_get(o->obj, "metadata.finalizers"), i, v) {
+        if (str_eq(json_string_value(v), HUB_FINALIZER))
+            return true;
+    }
+    return false;
+}
+
+void hub_set_finalizer(struct hub_object *o, bool present)
+{
+    if (hub_busy(o) || hub_has_finalizer(o) == present)
+        return;
+    json_t *list = json_array(), *v;
+    size_t i;
+    json_array_foreach (jx_get(o->obj, "metadata.finalizers"), i, v) {
+        if (!str_eq(json_string_value(v), HUB_FINALIZER))
+            json_array_append(list, v);
+    }
+    if (present)
+        json_array_append_new(list, json_string(HUB_FINALIZER));
+    auto_json *patch = json_pack("{s:{s:o, s:O}}", "metadata", "finalizers", list,
+                                 "resourceVersion", jx_get(o->obj, "metadata.resourceVersion"));
+    auto_free char *body = jx_dump(patch);
+    auto_free char *path = gvr_path(&api_gvrs[o->kind], jx_str(o->obj, "metadata.namespace"),
+                                    jx_str(o->obj, "metadata.name"));
+    struct kube_request q = {.method = "PATCH",
+                             .path = path,
+                             .content_type = KUBE_MERGE_PATCH,
+                             .body = body,
+                             .accept = KUBE_ACCEPT_METADATA};
+    kube_call(o->hub->client, &q, on_written, write_begin(o));
+}
+
+void hub_event(struct hub_object *o, bool warning, const char *reason, const char *message)
+{
+    auto_free char *api_version = gvr_api_version(&api_gvrs[o->kind]);
+    struct kube_event e = {
+        .api_version = api_version,
+        .kind = api_gvrs[o->kind].kind,
+        .ns = jx_str(o->obj, "metadata.namespace"),
+        .name = jx_str(o->obj, "metadata.name"),
+        .uid = jx_str(o->obj, "metadata.uid"),
+        .warning = warning,
+        .reason = reason,
+        .message = message,
+    };
+    kube_events_emit(o->hub->events, &e);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The hub cluster: our custom resources as they are there, and all writes to them. */
+#ifndef CONTROLLER_HUB_H
+#define CONTROLLER_HUB_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "kube/client.h"
+#include "kube/events.h"
+#include "kube/watch.h"
+
+#define HUB_FINALIZER "meshwright.dev/cleanup"
+
+struct hub;
+
+/* One custom resource. */
+struct hub_object {
+    struct hub *hub;
+    enum api_kind kind;
+    json_t *obj; /* without managedFields; frozen */
+    bool listed;
+    bool writing;     /* a write is on its way */
+    char awaited[32]; /* resourceVersion of our last write, until the watch has shown it; "" */
+    int64_t awaited_until_ms;
+    UT_hash_handle hh;
+    char key[]; /* "namespace/name" */
+};
+
+struct hub_collection {
+    struct hub *hub;
+    enum api_kind kind;
+    struct kube_watch *watch;
+    struct hub_object *all;
+    bool synced;
+};
+
+struct hub {
+    struct kube_client *client;
+    const struct clock *clock;
+    struct kube_events *events;
+    struct hub_collection kinds[API_KIND_COUNT];
+    /* An object came, changed or went. */
+    void (*changed)(void *arg, enum api_kind kind, const char *key);
+    void (*written)(void *arg);
+    void *arg;
+    bool closing;
+};
+
+/* Starts to watch the five kinds in ns (NULL: everywhere). The client stays the caller's. */
+void hub_start(struct hub *h, struct kube_client *client, const struct clock *clock,
+               const char *ns);
+void hub_stop(struct hub *h);
+bool hub_synced(const struct hub *h);
+/* Borrowed; NULL when absent. */
+struct hub_object *hub_find(const struct hub *h, enum api_kind kind, const char *key);
+
+/* True while the last write of ours is not yet in the view: decide later. */
+bool hub_busy(const struct hub_object *o);
+
+/* Writes the status (server-side apply) when it differs from the one in the view, and Events for the transitions of its
+ * conditions. status is borrowed. */
+void hub_set_status(struct hub_object *o, const json_t *status);
+
+/* Adds or removes our finalizer, guarded by the resourceVersion. */
+bool hub_has_finalizer(const struct hub_object *o);
+void hub_set_finalizer(struct hub_object *o, bool present);
+
+void hub_event(struct hub_object *o, bool warning, const char *reason, const char *message);
+
+#endif

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manager.h"
+
+#include <errno.h>
+#include <malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "membercluster/member.h"
+#include "mesh/mesh.h"
+#include "metrics.h"
+#include "notimplemented.h"
+#include "yaml/yaml.h"
+
+enum { EXIT_CRASH_TEST = 137, TRIM_AFTER_IDLE_MS = 2000 };
+
+/* --- queue --- */
+
+static void wake_soon(struct manager *m);
+
+void manager_enqueue(struct manager *m, enum api_kind kind, const char *key, int64_t delay_ms)
+{
+    if (m->stopping)
+        return;
+    auto_free char *full = xasprintf("%d/%s", (int)kind, key);
+    queue_add_after(m->queue, full, delay_ms);
+    wake_soon(m);
+}
+
+void manager_enqueue_meshes(struct manager *m, const char *ns, int64_t delay_ms)
+{
+    size_t n = strlen(ns);
+    for (struct hub_object *o = m->hub.kinds[API_KIND_MESH].all; o; o = o->hh.next)
+        if (strncmp(o->key, ns, n) == 0 && o->key[n] == '/')
+            manager_enqueue(m, API_KIND_MESH, o->key, delay_ms);
+}
+
+static int64_t reconcile(struct manager *m, enum api_kind kind, const char *key)
+{
+    m->reconciles++;
+    switch (kind) {
+    case API_KIND_MEMBER_CLUSTER:
+        return member_reconcile(m, key);
+    case API_KIND_MESH:
+        return mesh_reconcile(m, key);
+    case API_KIND_GATEWAY:
+    case API_KIND_WORKLOAD_GROUP:
+    case API_KIND_TRUST_BUNDLE:
+        return notimplemented_reconcile(m, kind, key);
+    case API_KIND_COUNT:
+        break;
+    }
+    return 0;
+}
+
+/* Runs what is due now; each key says when it wants to run again (ms, 0: only when something changes). */
+static void drain(uv_timer_t *t)
+{
+    struct manager *m = t->data;
+    const char *full;
+    while (!m->stopping && m->leading && hub_synced(&m->hub) && (full = queue_get(m->queue))) {
+        int64_t kind = -1;
+        auto_free char *number = xstrndup(full, strcspn(full, "/"));
+        const char *key = full + strlen(number) + 1;
+        int64_t again = 0;
+        if (str_to_i64(number, 0, API_KIND_COUNT - 1, &kind) == 0)
+            again = reconcile(m, (enum api_kind)kind, key);
+        auto_free char *copy = xstrdup(full);
+        queue_done(m->queue, copy);
+        if (again > 0)
+            queue_add_after(m->queue, copy, again);
+    }
+    wake_soon(m);
+}
+
+static void wake_soon(struct manager *m)
+{
+    int64_t ms = queue_next_ms(m->queue);
+    if (ms < 0 || m->stopping || !m->leading || !hub_synced(&m->hub))
+        return;
+    if (ms >= TRIM_AFTER_IDLE_MS)
+        malloc_trim(0); /* lists and reconciles leave holes; idle is the time to give them back */
+    uv_timer_start(&m->wake, drain, (uint64_t)ms, 0);
+}
+
+/* --- what others tell --- */
+
+static void on_hub_change(void *arg, enum api_kind kind, const char *key)
+{
+    struct manager *m = arg;
+    if (!*key) { /* a collection is complete */
+        wake_soon(m);
+        return;
+    }
+    manager_enqueue(m, kind, key, 0);
+    if (kind == API_KIND_MEMBER_CLUSTER || kind == API_KIND_MESH) {
+        auto_free char *ns = xstrndup(key, strcspn(key, "/"));
+        manager_enqueue_meshes(m, ns, 0);
+    }
+}
+
+void manager_written(void *manager)
+{
+    struct manager *m = manager;
+    m->writes++;
+    if (m->options->crash_after_writes > 0 && m->writes == (uint64_t)m->options->crash_after_writes)
+        _exit(EXIT_CRASH_TEST);
+}
+
+struct cluster *manager_cluster(const struct manager *m, const char *ns, const char *name)
+{
+    struct cluster *c;
+    auto_free char *key = xasprintf("%s/%s", ns, name);
+    HASH_FIND_STR(m->clusters, key, c);
+    return c;
+}
+
+/* --- start and stop --- */
+
+static const char *own_namespace(const struct options *o)
+{
+    return o->namespace ? o->namespace : getenv("POD_NAMESPACE");
+}
+
+static void start_hub(struct manager *m)
+{
+    m->hub.changed = on_hub_change;
+    m->hub.written = manager_written;
+    m->hub.arg = m;
+    hub_start(&m->hub, m->hub_client, m->clock, own_namespace(m->options));
+}
+
+static void on_acquired(void *arg)
+{
+    struct manager *m = arg;
+    log_info("leading");
+    m->leading = true;
+    start_hub(m);
+}
+
+static void on_lost(void *arg)
+{
+    struct manager *m = arg;
+    log_error("the lease is lost: another replica may write now, so this one ends");
+    m->exit_code = 1;
+    _exit(1); /* at once: a write in hand must not be sent */
+}
+
+static void start_lease(struct manager *m)
+{
+    const char *ns =
+        m->options->lease_namespace ? m->options->lease_namespace : getenv("POD_NAMESPACE");
+    char host[256] = "meshwright";
+    gethostname(host, sizeof host - 1);
+    auto_free char *identity = xasprintf("%s_%d", str_or(getenv("POD_NAME"), host), (int)getpid());
+    ns = ns ? ns : str_or(own_namespace(m->options), "default");
+    m->lease = kube_lease_start(m->hub_client, ns, "meshwright", identity, on_acquired, on_lost, m);
+}
+
+static void close_all(struct manager *m)
+{
+    mesh_forget_all(m);
+    member_forget_all(m);
+    hub_stop(&m->hub);
+    if (m->serve)
+        serve_stop(m->serve);
+    kube_client_free(m->hub_client);
+    uv_close((uv_handle_t *)&m->wake, NULL);
+    uv_close((uv_handle_t *)&m->sigterm, NULL);
+    uv_close((uv_handle_t *)&m->sigint, NULL);
+}
+
+static void on_released(void *arg)
+{
+    close_all(arg);
+}
+
+static void on_signal(uv_signal_t *s, int number)
+{
+    struct manager *m = s->data;
+    (void)number;
+    if (m->stopping)
+        _exit(1); /* asked twice */
+    log_info("stopping");
+    m->stopping = true;
+    uv_timer_stop(&m->wake);
+    if (m->lease)
+        kube_lease_release(m->lease, on_released, m);
+    else
+        close_all(m);
+}
+
+static bool is_healthy(void *arg)
+{
+    (void)arg;
+    return true; /* the loop answers, which is what there is to know */
+}
+
+static bool is_ready(void *arg)
+{
+    const struct manager *m = arg;
+    return !m->leading || hub_synced(&m->hub);
+}
+
+static void write_metrics(void *arg, struct buf *out)
+{
+    metrics_write(arg, out);
+}
+
+static int start_serve(struct manager *m, struct err *err)
+{
+    struct serve_hooks hooks = {is_healthy, is_ready, write_metrics, m};
+    if (str_eq(m->options->bind, "0"))
+        return 0;
+    m->serve = serve_start(m->loop, m->options->bind, &hooks, err);
+    return m->serve ? 0 : -1;
+}
+
+static int read_kubeconfig(const char *path, struct kube_config *ret, struct err *err)
+{
+    struct buf text = BUF_INIT(YAML_BYTES_MAX);
+    char chunk[4096];
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return err_set(err, ERR_INVALID, errno, "%s: %s", path, strerror(errno));
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
+        buf_append(&text, chunk, n);
+    fclose(f);
+    explicit_bzero(chunk, sizeof chunk);
+    int rc = kubeconfig_load(str_or(text.data, ""), text.len, KUBECONFIG_OWN, ret, NULL, err);
+    buf_done_secret(&text);
+    return rc;
+}
+
+static int load_hub_config(struct manager *m, struct err *err)
+{
+    if (m->options->kubeconfig)
+        return read_kubeconfig(m->options->kubeconfig, &m->hub_config, err);
+    return kube_config_in_cluster("", &m->hub_config, err);
+}
+
+static int start(struct manager *m, struct err *err)
+{
+    if (load_hub_config(m, err) < 0)
+        return err_wrap(err, "how to reach the hub (use --kubeconfig outside a cluster)");
+    m->hub_client = kube_client_new(m->loop, m->clock, "hub", &m->hub_config, err);
+    if (!m->hub_client || start_serve(m, err) < 0)
+        return -1;
+    if (m->options->leader_elect)
+        start_lease(m);
+    else
+        on_acquired(m);
+    return 0;
+}
+
+static void init(struct manager *m, const struct options *o, uv_loop_t *loop)
+{
+    *m = (struct manager){.options = o, .loop = loop, .clock = &clock_system};
+    m->queue = queue_new(m->clock);
+    uv_timer_init(loop, &m->wake);
+    uv_signal_init(loop, &m->sigterm);
+    uv_signal_init(loop, &m->sigint);
+    m->wake.data = m->sigterm.data = m->sigint.data = m;
+    uv_signal_start(&m->sigterm, on_signal, SIGTERM);
+    uv_signal_start(&m->sigint, on_signal, SIGINT);
+}
+
+int manager_run(const struct options *o)
+{
+    uv_loop_t loop;
+    uv_loop_init(&loop);
+    struct manager m;
+    struct err err = {0};
+    init(&m, o, &loop);
+    if (start(&m, &err) < 0) {
+        log_error("cannot start", "error", err.msg);
+        return 1;
+    }
+    log_info("started", "hub", kube_client_server(m.hub_client), "namespace", own_namespace(o));
+    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_loop_close(&loop);
+    queue_free(m.queue);
+    kube_config_done(&m.hub_config);
+    log_info("stopped");
+    return m.exit_code;
+}

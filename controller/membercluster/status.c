@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "membercluster/status.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "runtime/conditions.h"
+#include "json/jx.h"
+
+enum { KUBE_MINOR_MIN = 30, EXPIRY_SOON_S = 7 * 86400 };
+
+struct verdict {
+    const char *type;
+    enum cond_status status;
+    const char *reason;
+    char *message; /* owned */
+    bool stalled;
+};
+
+static struct verdict verdict(const char *type, enum cond_status status, const char *reason,
+                              bool stalled, const char *message)
+{
+    return (struct verdict){type, status, reason, xstrdup(message), stalled};
+}
+
+static struct verdict credentials(const struct member *mb, const struct cluster *c)
+{
+    if (mb->reason[0])
+        return verdict("CredentialsValid", COND_FALSE, mb->reason, mb->stalled, mb->problem);
+    if (!c->client)
+        return verdict("CredentialsValid", COND_UNKNOWN, "Reading", false,
+                       "the credentials are being read");
+    int64_t now = clock_s(c->clock);
+    if (mb->expires && mb->expires <= now)
+        return verdict(
+            "CredentialsValid", COND_FALSE, "Expired", true,
+            "the credentials have expired; next: put new ones into the kubeconfig Secret");
+    if (mb->expires && mb->expires - now < EXPIRY_SOON_S)
+        return verdict(
+            "CredentialsValid", COND_TRUE, "ExpiringSoon", false,
+            "the credentials expire within a week; next: put new ones into the kubeconfig Secret");
+    return verdict("CredentialsValid", COND_TRUE, "Valid", false, "the credentials can be used");
+}
+
+static struct verdict reachable(const struct cluster *c)
+{
+    switch (c->state) {
+    case CLUSTER_REACHABLE:
+        return verdict("Reachable", COND_TRUE, "Answering", false, "the API server answers");
+    case CLUSTER_STRANGER:
+        return verdict("Reachable", COND_FALSE, "IdentityChanged", true, c->problem.msg);
+    case CLUSTER_UNREACHABLE: {
+        bool denied = c->problem.class == ERR_UNAUTHORIZED;
+        /* Without the transport's own words: they hold times, and a status that changes with each try never rests. */
+        const char *why =
+            c->problem.code >= 400 ? c->problem.msg : "no connection, or no answer in time";
+        auto_free char *msg = xasprintf("%s: %s; its work is deferred until it answers",
+                                        c->client ? kube_client_server(c->client) : "cluster", why);
+        return verdict("Reachable", COND_FALSE, denied ? "Unauthorized" : "Unreachable", false,
+                       msg);
+    }
+    case CLUSTER_UNKNOWN:
+        break;
+    }
+    return verdict("Reachable", COND_UNKNOWN, "Connecting", false, "not tried yet");
+}
+
+static struct verdict permitted(const struct cluster *c)
+{
+    const struct cluster_watch *w = cluster_broken_watch(c);
+    if (w && strstr(w->problem, "403"))
+        return verdict("Permitted", COND_FALSE, "PermissionMissing", false, w->problem);
+    if (!cluster_known(c))
+        return verdict("Permitted", COND_UNKNOWN, "Unknown", false, "the cluster was not read yet");
+    return verdict("Permitted", COND_TRUE, "Permitted", false,
+                   "every kind that is needed can be read");
+}
+
+static struct verdict compatible(const struct cluster *c)
+{
+    if (!c->version)
+        return verdict("Compatible", COND_UNKNOWN, "Unknown", false,
+                       "the version is not known yet");
+    if (c->minor < KUBE_MINOR_MIN) {
+        auto_free char *msg = xasprintf("Kubernetes %s is too old; 1.%d is the oldest that works",
+                                        c->version, KUBE_MINOR_MIN);
+        return verdict("Compatible", COND_FALSE, "VersionUnsupported", true, msg);
+    }
+    return verdict("Compatible", COND_TRUE, "Supported", false,
+                   "the Kubernetes version is supported");
+}
+
+/* Names of the meshes that list this cluster or select it by label. */
+static json_t *meshes_of(const struct member *mb, const struct hub_object *o)
+{
+    json_t *names = json_array();
+    for (const struct hub_object *mesh = mb->manager->hub.kinds[API_KIND_MESH].all; mesh;
+         mesh = mesh->hh.next) {
+        if (!str_eq(jx_str(mesh->obj, "metadata.namespace"), mb->ns))
+            continue;
+        size_t i;
+        json_t *c;
+        bool in = false;
+        json_array_foreach (jx_get(mesh->obj, "spec.clusters"), i, c) {
+            in |= str_eq(jx_str(c, "name"), mb->name);
+        }
+        const json_t *selector = jx_get(mesh->obj, "spec.clusterSelector");
+        const char *key;
+        json_t *value;
+        bool all = selector != NULL;
+        json_object_foreach (json_object_get(selector, "matchLabels"), key, value) {
+            all &= str_eq(jx_str2(o->obj, "metadata.labels", key), json_string_value(value));
+        }
+        if (in || all)
+            json_array_append_new(names, json_string(jx_str(mesh->obj, "metadata.name")));
+    }
+    return names;
+}
+
+static void summarize(json_t *list, const json_t *old, const struct verdict *v, size_t n,
+                      int64_t generation, int64_t now)
+{
+    const struct verdict *bad = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (v[i].status != COND_TRUE &&
+            (!bad || (v[i].status == COND_FALSE && bad->status == COND_UNKNOWN)))
+            bad = &v[i];
+    if (!bad) {
+        cond_set(list, old, "Ready", COND_TRUE, "Ready", "the cluster can be managed", generation,
+                 now);
+        return;
+    }
+    enum cond_status ready = bad->status == COND_FALSE ? COND_FALSE : COND_UNKNOWN;
+    cond_set(list, old, "Ready", ready, bad->reason, bad->message, generation, now);
+    cond_set(list, old, bad->stalled ? "Stalled" : "Reconciling", COND_TRUE, bad->reason,
+             bad->message, generation, now);
+}
+
+static void fill_facts(json_t *status, const struct member *mb, const struct hub_object *o,
+                       const struct api_member_cluster *cr, const struct cluster *c)
+{
+    jx_set_str(status, "version", c->version ? c->version : jx_str(o->obj, "status.version"));
+    jx_set_str(status, "network", cr->spec.network ? cr->spec.network : mb->name);
+    if (c->client)
+        jx_set_str(status, "server", kube_client_server(c->client));
+    jx_set_str(status, "clusterID", c->pinned ? c->pinned : jx_str(o->obj, "status.clusterID"));
+    if (mb->expires) {
+        char text[CLOCK_RFC3339_MAX];
+        clock_format(mb->expires, text);
+        jx_set_str(status, "credentialsExpireTime", text);
+    }
+    json_t *meshes = meshes_of(mb, o);
+    if (json_array_size(meshes) > 0)
+        json_object_set(status, "meshes", meshes);
+    json_decref(meshes);
+}
+
+void member_set_status(const struct member *mb, struct hub_object *o,
+                       const struct api_member_cluster *cr, const struct cluster *c)
+{
+    int64_t now = clock_s(c->clock);
+    const json_t *old = jx_get(o->obj, "status.conditions");
+    struct verdict v[] = {credentials(mb, c), reachable(c), permitted(c), compatible(c)};
+    size_t n = sizeof v / sizeof *v;
+    json_t *list = json_array();
+    for (size_t i = 0; i < n; i++)
+        cond_set(list, old, v[i].type, v[i].status, v[i].reason, v[i].message, cr->meta.generation,
+                 now);
+    summarize(list, old, v, n, cr->meta.generation, now);
+    cond_sort(list);
+    for (size_t i = 0; i < n; i++)
+        free(v[i].message);
+    auto_json *status = json_pack("{s:I, s:o}", "observedGeneration",
+                                  (json_int_t)cr->meta.generation, "conditions", list);
+    fill_facts(status, mb, o, cr, c);
+    hub_set_status(o, status);
+}
+
+json_t *member_status_invalid(const struct hub_object *o, const struct clock *clock,
+                              const struct err *err)
+{
+    int64_t generation = jx_int(o->obj, "metadata.generation", 0), now = clock_s(clock);
+    const json_t *old = jx_get(o->obj, "status.conditions");
+    json_t *list = json_array();
+    cond_set(list, old, "Ready", COND_FALSE, "Invalid", err->msg, generation, now);
+    cond_set(list, old, "Stalled", COND_TRUE, "Invalid", err->msg, generation, now);
+    cond_sort(list);
+    return json_pack("{s:I, s:o}", "observedGeneration", (json_int_t)generation, "conditions",
+                     list);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Applies objects; makes the content of those that hold keys or tokens. Keys and tokens live here only for the call. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "mesh/mesh.h"
+#include "runtime/applier.h"
+#include "json/jx.h"
+
+enum {
+    CRD_BYTES_MAX = 4 * 1048576,
+    BACKDATE_S = 3600, /* clocks of members may be behind */
+    INTERMEDIATE_S = 2 * 365 * 86400,
+    BODY_BYTES_MAX = 4 * 1048576,
+};
+
+/* --- plain objects, and those whose spec is in a file --- */
+
+static void apply_plain(struct mesh_member *mm, const struct plan_object *o)
+{
+    auto_free char *body = jx_dump(o->body);
+    applier_send(applier_begin(mm->cluster, o->gvr, o->ns, o->name), body, strlen(body), false);
+}
+
+static int read_file(const char *path, struct buf *out, struct err *err)
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return err_set(err, ERR_INVALID, errno, "%s: %s", path, strerror(errno));
+    char chunk[8192];
+    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
+        if (buf_append(out, chunk, n) < 0)
+            break;
+    bool bad = ferror(f) || !feof(f);
+    fclose(f);
+    return bad ? err_set(err, ERR_INVALID, 0, "%s: can't be read, or is too large", path) : 0;
+}
+
+/* The file's members are spliced in as text: a CRD's schema is large, and nothing here needs its tree. */
+static void apply_file(struct mesh_member *mm, const struct plan_object *o)
+{
+    struct op *op = applier_begin(mm->cluster, o->gvr, o->ns, o->name);
+    auto_buf body = BUF_INIT(CRD_BYTES_MAX), file = BUF_INIT(CRD_BYTES_MAX);
+    struct err err = {0};
+    if (read_file(o->file, &file, &err) < 0) {
+        applier_fail(op, &err);
+        return;
+    }
+    auto_json *head = json_copy(o->body);
+    json_object_del(head, "spec");
+    auto_free char *text = jx_dump(head);
+    const char *rest = str_or(file.data, "") + strspn(str_or(file.data, ""), " \n\t");
+    if (*rest != '{') {
+        err_set(&err, ERR_INVALID, 0, "%s: not a JSON object", o->file);
+        applier_fail(op, &err);
+        return;
+    }
+    buf_append(&body, text, strlen(text) - 1);
+    buf_puts(&body, ",");
+    buf_puts(&body, rest + 1);
+    applier_send(op, body.data, body.len, false);
+}
+
+/* --- Secrets --- */
+
+static void set_data(json_t *body, const char *key, const char *text)
+{
+    json_t *data = json_object_get(body, "data");
+    if (!data) {
+        data = json_object();
+        json_object_set_new(body, "data", data);
+    }
+    char *b64 = jx_b64(text, strlen(text));
+    json_object_set_new(data, key, json_string(b64));
+    xfree_secret(b64);
+}
+
+static void set_times(json_t *body, int64_t issued, int64_t expires)
+{
+    char text[CLOCK_RFC3339_MAX];
+    json_t *notes = jx_get(body, "metadata.annotations");
+    clock_format(issued, text);
+    json_object_set_new(notes, PLAN_ANNOTATION_ISSUED, json_string(text));
+    clock_format(expires, text);
+    json_object_set_new(notes, PLAN_ANNOTATION_EXPIRES, json_string(text));
+}
+
+/* jansson gives no way to wipe a string in place by its interface; the values are overwritten through it. */
+static void wipe_data(json_t *body)
+{
+    const char *key;
+    json_t *v;
+    json_object_foreach (json_object_get(body, "data"), key, v) {
+        char *s = (char *)(uintptr_t)json_string_value(v);
+        if (s)
+            explicit_bzero(s, json_string_length(v));
+    }
+}
+
+static void send_secret(struct op *op, json_t *body)
+{
+    char *text = jx_dump(body);
+    applier_send(op, text, strlen(text), true);
+    xfree_secret(text);
+    wipe_data(body);
+}
+
+/* --- cacerts --- */
+
+static int fill_cacerts(const struct mesh_pass *p, const struct mesh_member *mm, json_t *body,
+                        struct err *err)
+{
+    const struct mesh_root *root = &p->mesh->root;
+    int64_t now = clock_s(p->mesh->manager->clock);
+    auto_pki_pair ca = {0};
+    if (pki_intermediate_new(&root->pair, p->mesh->name, "Intermediate CA", mm->name,
+                             now - BACKDATE_S, now + INTERMEDIATE_S, &ca, err) < 0)
+        return -1;
+    struct pki_cert_info info;
+    if (pki_cert_info(ca.cert, &info, err) < 0)
+        return -1;
+    auto_free char *chain = xasprintf("%s%s", ca.cert, root->pair.cert);
+    set_data(body, "ca-cert.pem", ca.cert);
+    set_data(body, "ca-key.pem", ca.key);
+    set_data(body, "cert-chain.pem", chain);
+    set_data(body, "root-cert.pem", root->anchors);
+    set_times(body, now, info.not_after);
+    return 0;
+}
+
+static void apply_cacerts(struct mesh_pass *p, struct mesh_member *mm, const struct plan_object *o)
+{
+    if (!p->mesh->root.pair.key) {
+        mesh_root_want_key(p); /* the next pass has it */
+        return;
+    }
+    struct err err = {0};
+    struct op *op = applier_begin(mm->cluster, o->gvr, o->ns, o->name);
+    auto_json *body = json_deep_copy(o->body);
+    if (fill_cacerts(p, mm, body, &err) < 0)
+        applier_fail(op, &err);
+    else
+        send_secret(op, body);
+}
+
+/* --- remote secrets --- */
+
+/* What waits for a token. Finds cluster and op by name when the answer comes: both may be gone by then. */
+struct token_wait {
+    struct cluster_task task; /* of the peer's cluster; first, so that the two addresses are one */
+    struct manager *manager;
+    json_t *body;
+    char *ns, *cluster, *op_key;
+    char *peer, *server, *ca;
+};
+
+static void token_wait_free(struct token_wait *w)
+{
+    json_decref(w->body);
+    free(w->ns);
+    free(w->cluster);
+    free(w->op_key);
+    free(w->peer);
+    free(w->server);
+    free(w->ca);
+    free(w);
+}
+
+static void token_wait_drop(struct cluster_task *t)
+{
+    token_wait_free((struct token_wait *)t);
+}
+
+static void send_remote_secret(struct token_wait *w, struct op *op, const json_t *answer)
+{
+    const char *token = jx_str(answer, "status.token");
+    int64_t now = clock_s(w->manager->clock), expires;
+    if (!token || clock_parse(jx_str(answer, "status.expirationTimestamp"), &expires) < 0) {
+        struct err err;
+        err_set(&err, ERR_TRANSIENT, 0, "the answer to the TokenRequest in cluster %s has no token",
+                w->peer);
+        applier_fail(op, &err);
+        return;
+    }
+    struct istio_peer peer = {.name = w->peer, .server = w->server, .ca = w->ca};
+    char *kubeconfig = istio_remote_kubeconfig(&peer, token);
+    set_data(w->body, w->peer, kubeconfig);
+    xfree_secret(kubeconfig);
+    set_times(w->body, now, expires);
+    send_secret(op, w->body);
+}
+
+static void on_token(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct token_wait *w = arg;
+    cluster_task_end(&w->task);
+    struct cluster *c = manager_cluster(w->manager, w->ns, w->cluster);
+    struct op *op = c ? applier_running(c, w->op_key) : NULL;
+    if (op && err) {
+        struct err mine = *err;
+        err_wrap(&mine, "token of %s in cluster %s", ISTIO_READER_ACCOUNT, w->peer);
+        applier_fail(op, &mine);
+    } else if (op) {
+        send_remote_secret(w, op, r->body);
+    }
+    token_wait_free(w);
+}
+
+static void apply_remote_secret(struct mesh_pass *p, struct mesh_member *mm,
+                                const struct plan_object *o)
+{
+    const struct mesh_member *peer = NULL;
+    for (size_t i = 0; i < p->n_members; i++)
+        if (str_eq(p->members[i].name, o->peer))
+            peer = &p->members[i];
+    if (!peer || !peer->cluster)
+        return;
+    struct op *op = applier_begin(mm->cluster, o->gvr, o->ns, o->name);
+    struct token_wait *w = xcalloc(1, sizeof *w);
+    *w = (struct token_wait){
+        .manager = p->mesh->manager,
+        .body = json_deep_copy(o->body),
+        .ns = xstrdup(p->mesh->ns),
+        .cluster = xstrdup(mm->name),
+        .op_key = xstrdup(op->key),
+        .peer = xstrdup(peer->name),
+        .server = xstrdup(peer->server),
+        .ca = xstrdup0(peer->ca),
+    };
+    cluster_task_begin(peer->cluster, &w->task, token_wait_drop);
+    int64_t seconds =
+        p->cr->spec.remote_token_ttl_seconds ? p->cr->spec.remote_token_ttl_seconds : 86400;
+    kube_token_request(peer->cluster->client, ISTIO_NAMESPACE, ISTIO_READER_ACCOUNT, NULL, seconds,
+                       on_token, w);
+}
+
+void mesh_apply(struct mesh_pass *p, struct mesh_member *mm, const struct plan_object *o)
+{
+    switch (o->content) {
+    case PLAN_PLAIN:
+        apply_plain(mm, o);
+        break;
+    case PLAN_FILE:
+        apply_file(mm, o);
+        break;
+    case PLAN_CACERTS:
+        apply_cacerts(p, mm, o);
+        break;
+    case PLAN_REMOTE_SECRET:
+        apply_remote_secret(p, mm, o);
+        break;
+    }
+}

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Issues the writes of a pass: per member the first wave that is not complete, and the deletions that are due. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "mesh/mesh.h"
+#include "runtime/applier.h"
+#include "runtime/diff.h"
+
+void pass_again(struct mesh_pass *p, int64_t ms)
+{
+    if (ms > 0 && (!p->again_ms || ms < p->again_ms))
+        p->again_ms = ms;
+}
+
+static struct record *live(struct cluster *c, const struct plan_object *o)
+{
+    struct records *all = cluster_records(c, o->gvr);
+    return all ? records_find(all, o->ns, o->name) : NULL;
+}
+
+static struct mesh_member *find_member(struct mesh_pass *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_members; i++)
+        if (str_eq(p->members[i].name, name))
+            return &p->members[i];
+    return NULL;
+}
+
+static bool account_there(struct cluster *c)
+{
+    struct records *all = cluster_records(c, plan_gvr("v1", "ServiceAccount"));
+    return all && records_find(all, ISTIO_NAMESPACE, ISTIO_READER_ACCOUNT);
+}
+
+/* A token comes from the peer: it must answer and have the account whose token it is. */
+static bool peer_away(struct mesh_pass *p, const struct plan_object *o)
+{
+    const struct mesh_member *peer =
+        o->content == PLAN_REMOTE_SECRET ? find_member(p, o->peer) : NULL;
+    return o->content == PLAN_REMOTE_SECRET &&
+           !(peer && peer->cluster && cluster_ready(peer->cluster));
+}
+
+static void ask_renewal(struct mesh_pass *p, int64_t renew_at)
+{
+    int64_t left = renew_at - clock_s(p->mesh->manager->clock);
+    if (renew_at > 0 && left > 0 && left < INT64_MAX / 1000)
+        pass_again(p, left * 1000);
+}
+
+/* True when the object is as wanted; otherwise it is being written, or can't be for the moment. */
+static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const struct plan_object *o)
+{
+    enum op_state state = applier_state(mm->cluster, o->gvr, o->ns, o->name);
+    if (state == OP_RUNNING || state == OP_UNSEEN)
+        return false;
+    struct record *r = live(mm->cluster, o);
+    int64_t renew_at;
+    enum diff_verdict v =
+        diff_object(o, r, p->cr->meta.uid, clock_s(p->mesh->manager->clock), &renew_at);
+    if (v == DIFF_SAME) {
+        ask_renewal(p, renew_at);
+        return true;
+    }
+    if (v == DIFF_FOREIGN) {
+        mm->foreign = arena_printf(p->arena, "%s %s%s%s", o->gvr->kind, str_or(o->ns, ""),
+                                   o->ns ? "/" : "", o->name);
+        return o->wave == PLAN_DNS; /* a user's own Service is no reason to wait */
+    }
+    if (peer_away(p, o)) {
+        mm->deferred++;
+        return true;
+    }
+    bool prepared =
+        o->content != PLAN_REMOTE_SECRET || account_there(find_member(p, o->peer)->cluster);
+    if (state == OP_IDLE && prepared && !(r && r->obj->meta.deleting) &&
+        applier_has_room(mm->cluster))
+        mesh_apply(p, mm, o);
+    return false;
+}
+
+static bool available(struct mesh_member *mm, const struct plan_object *o)
+{
+    struct record *r = live(mm->cluster, o);
+    return r && r->obj->available;
+}
+
+static void note_pending(struct mesh_member *mm, const struct plan_object *o, const char *waiting)
+{
+    if (mm->pending++ == 0) {
+        mm->wave = o->wave;
+        mm->waiting = waiting;
+    }
+}
+
+/* One wave; returns false when it is not complete, so that the next must wait. */
+static bool run_wave(struct mesh_pass *p, struct mesh_member *mm, enum plan_wave wave)
+{
+    bool complete = true;
+    for (size_t i = 0; i < mm->plan.n; i++) {
+        const struct plan_object *o = &mm->plan.objects[i];
+        if (o->wave != wave)
+            continue;
+        if (!settle_object(p, mm, o)) {
+            note_pending(mm, o, NULL);
+            complete = false;
+        } else if (o->wait_available) {
+            mm->istiod_available = available(mm, o);
+            if (!mm->istiod_available) {
+                note_pending(mm, o, "istiod to become available");
+                complete = false;
+            }
+        }
+    }
+    return complete;
+}
+
+static void run_member(struct mesh_pass *p, struct mesh_member *mm)
+{
+    for (enum plan_wave w = 0; w < PLAN_WAVES; w++)
+        if (!run_wave(p, mm, w))
+            break;
+    pass_again(p, applier_next_ms(mm->cluster));
+}
+
+void mesh_execute(struct mesh_pass *p)
+{
+    for (size_t i = 0; i < p->n_members; i++) {
+        struct mesh_member *mm = &p->members[i];
+        if (mm->has_plan && cluster_ready(mm->cluster))
+            run_member(p, mm);
+    }
+}
+
+/* --- what no plan holds any more --- */
+
+static int by_key(const void *a, const void *b)
+{
+    const struct plan_object *x = *(const struct plan_object *const *)a;
+    const struct plan_object *y = *(const struct plan_object *const *)b;
+    int c = (x->gvr > y->gvr) - (x->gvr < y->gvr);
+    c = c ? c : str_cmp(x->ns, y->ns);
+    return c ? c : str_cmp(x->name, y->name);
+}
+
+struct index {
+    const struct plan_object **sorted;
+    size_t n;
+};
+
+static struct index index_plan(struct arena *a, const struct mesh_member *mm)
+{
+    struct index x = {0};
+    if (!mm || !mm->has_plan)
+        return x;
+    x.sorted = arena_array(a, mm->plan.n + 1, sizeof *x.sorted);
+    for (; x.n < mm->plan.n; x.n++)
+        x.sorted[x.n] = &mm->plan.objects[x.n];
+    qsort(x.sorted, x.n, sizeof *x.sorted, by_key);
+    return x;
+}
+
+static bool planned(const struct index *x, const struct gvr *g, const struct kube_record *r)
+{
+    struct plan_object probe = {.gvr = g, .ns = r->meta.ns, .name = r->meta.name};
+    const struct plan_object *key = &probe;
+    return x->n && bsearch(&key, x->sorted, x->n, sizeof *x->sorted, by_key);
+}
+
+/* A remote secret of a member that is still in the spec stays, also while we can't render it: absence of knowledge is
+ * not deletion. */
+static bool held_back(struct mesh_pass *p, enum plan_wave w, const struct kube_record *r)
+{
+    static const char prefix[] = "istio-remote-secret-";
+    if (w == PLAN_REMOTE_ACCESS && str_starts(r->meta.name, prefix)) {
+        const struct mesh_member *peer = find_member(p, r->meta.name + sizeof prefix - 1);
+        return peer && !str_eq(peer->blocked_reason, "ClusterLeaving");
+    }
+    return false;
+}
+
+/* DNS entries follow from all members' Services: none is removed before all were read. */
+static bool all_known(const struct mesh_pass *p)
+{
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct mesh_member *mm = &p->members[i];
+        if (!str_eq(mm->blocked_reason, "ClusterLeaving") &&
+            !(mm->cluster && cluster_known(mm->cluster)))
+            return false;
+    }
+    return true;
+}
+
+struct pruning {
+    struct mesh_pass *p;
+    struct cluster *c;
+    struct index index;
+    bool all; /* the cluster is to hold nothing of this mesh */
+};
+
+static bool due(const struct pruning *x, const struct gvr *g, const struct kube_record *r)
+{
+    if (!r->meta.managed || !str_eq(r->meta.owner_uid, x->p->cr->meta.uid) ||
+        planned(&x->index, g, r))
+        return false;
+    enum plan_wave w = plan_wave_of(r->meta.wave);
+    return x->all || (!held_back(x->p, w, r) && (w != PLAN_DNS || all_known(x->p)));
+}
+
+/* The highest wave that still has something to go; -1 when there is nothing. */
+static int highest(const struct pruning *x, size_t *n)
+{
+    int top = -1;
+    for (size_t i = 0; i < x->c->n_watches; i++)
+        for (const struct record *r = x->c->watches[i].records.all; r; r = r->hh.next)
+            if (due(x, x->c->watches[i].gvr, r->obj)) {
+                int w = (int)plan_wave_of(r->obj->meta.wave);
+                top = w > top ? w : top;
+                ++*n;
+            }
+    return top;
+}
+
+static void remove_object(struct cluster *c, const struct gvr *g, const struct kube_record *r)
+{
+    bool users =
+        (str_eq(g->kind, "Service") && r->has_selector && plan_wave_of(r->meta.wave) == PLAN_DNS) ||
+        (str_eq(g->kind, "Namespace") && !r->meta.created);
+    if (users)
+        applier_release(c, g, r->meta.ns, r->meta.name);
+    else if (str_eq(g->kind, "CustomResourceDefinition"))
+        applier_delete_crd(c, g, r->meta.name);
+    else
+        applier_delete(c, g, r->meta.ns, r->meta.name, r->meta.uid);
+}
+
+static void remove_wave(const struct pruning *x, int wave)
+{
+    for (size_t i = 0; i < x->c->n_watches; i++) {
+        const struct gvr *g = x->c->watches[i].gvr;
+        for (const struct record *r = x->c->watches[i].records.all; r; r = r->hh.next) {
+            const struct kube_record *o = r->obj;
+            if (!due(x, g, o) || (int)plan_wave_of(o->meta.wave) != wave || o->meta.deleting)
+                continue;
+            if (applier_state(x->c, g, o->meta.ns, o->meta.name) == OP_IDLE &&
+                applier_has_room(x->c))
+                remove_object(x->c, g, o);
+        }
+    }
+}
+
+static struct pruning pruning_of(struct mesh_pass *p, struct cluster *c, bool everything)
+{
+    struct mesh_member *mm = find_member(p, c->name);
+    bool leaves = !mm || str_eq(mm->blocked_reason, "ClusterLeaving");
+    return (struct pruning){p, c, index_plan(p->arena, mm), everything || leaves};
+}
+
+/* A member without a plan is left as it is: it can't be said what it should not hold. */
+static bool prunable(struct mesh_pass *p, struct cluster *c, bool everything)
+{
+    struct mesh_member *mm = find_member(p, c->name);
+    bool leaves = !mm || str_eq(mm->blocked_reason, "ClusterLeaving");
+    return str_eq(c->ns, p->mesh->ns) && (everything || leaves || mm->has_plan);
+}
+
+void mesh_prune(struct mesh_pass *p, bool everything)
+{
+    struct manager *m = p->mesh->manager;
+    bool across =
+        false; /* cross-cluster things of the mesh are still there: what they point at stays until they went */
+    for (struct cluster *c = m->clusters; c; c = c->hh.next) {
+        if (!prunable(p, c, everything))
+            continue;
+        struct pruning x = pruning_of(p, c, everything);
+        bool mine = find_member(p, c->name) != NULL;
+        p->out_of_reach |=
+            (everything || !mine) && !cluster_ready(c) && (mine || highest(&x, &(size_t){0}) >= 0);
+        across |= cluster_ready(c) && highest(&x, &p->leftovers) >= PLAN_REMOTE_ACCESS;
+    }
+    for (struct cluster *c = m->clusters; c; c = c->hh.next) {
+        if (!prunable(p, c, everything) || !cluster_ready(c))
+            continue;
+        struct pruning x = pruning_of(p, c, everything);
+        int wave = highest(&x, &(size_t){0});
+        if (wave >= 0 && (!across || wave >= PLAN_REMOTE_ACCESS))
+            remove_wave(&x, wave);
+        pass_again(p, applier_next_ms(c));
+    }
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reconciler of Mesh. One pass: observe (specs and records -> facts), plan (pure), execute (issue the writes of the first
+ * wave that is not complete), report (status). A pass never waits: when something answers, the next pass goes on, and
+ * each pass decides from scratch by what is there. So a crash at any point needs no recovery of its own. */
+#ifndef CONTROLLER_MESH_MESH_H
+#define CONTROLLER_MESH_MESH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "api/api.h"
+#include "istio/istio.h"
+#include "manager.h"
+#include "pki/pki.h"
+#include "plan/plan.h"
+#include "topology/topology.h"
+
+enum { MESH_MEMBERS_MAX = 64 };
+
+enum root_state { ROOT_UNREAD, ROOT_READY, ROOT_FAILED };
+
+/* The mesh's root as the hub keeps it in a Secret. The key is here only while an intermediate is to be signed. */
+struct mesh_root {
+    enum root_state state;
+    struct kube_call *call;
+    struct pki_pair pair;      /* what signs intermediates: cert always, key only while needed */
+    char *anchors;             /* PEM that workloads trust: ca.crt when given, else pair.cert */
+    struct pki_cert_info info; /* of anchors */
+    struct err err;
+    int64_t read_ms;
+    bool key_wanted;
+    bool users; /* the Secret is the user's: never made here */
+    bool ours;  /* it carries our label */
+    bool gone;  /* deleted with the mesh */
+};
+
+/* What the istiod replicas of one cluster say about themselves. */
+struct istiod_view {
+    char cluster[64];
+    bool known;                        /* read at least once since the cluster was last ready */
+    int replicas;                      /* pods that answered */
+    int proxies;                       /* connected to them */
+    char synced[MESH_MEMBERS_MAX][64]; /* peers that every replica is in sync with */
+    int n_synced;
+    bool polling;
+    int64_t polled_ms; /* when the last reading began */
+};
+
+struct mesh {
+    struct manager *manager;
+    char *ns, *name;
+    char *uid;
+    struct mesh_root root;
+    struct istiod_view *views[MESH_MEMBERS_MAX];
+    size_t n_views;
+    bool leaving;       /* being deleted: make nothing new */
+    int64_t leaving_ms; /* deletion: first seen with a cluster out of reach */
+    UT_hash_handle hh;
+    char key[];
+};
+
+/* One member in a pass. */
+struct mesh_member {
+    const char *name;
+    const struct api_mesh_clusters *spec;    /* NULL: by selector */
+    const struct api_member_cluster *cr;     /* NULL: no such MemberCluster */
+    struct cluster *cluster;                 /* NULL: not (yet) connected */
+    const char *network, *server, *ca, *uid; /* uid, server NULL: not known yet */
+    const char *blocked_reason;              /* NULL: may be worked on */
+    const char *blocked_message;
+    bool installed; /* it holds objects of this mesh */
+    bool has_plan;
+    struct plan plan;
+    /* --- what the pass found --- */
+    size_t pending;      /* objects that are not yet as wanted */
+    size_t deferred;     /* remote secrets whose peer is away */
+    enum plan_wave wave; /* of the first pending one */
+    const char *waiting; /* what is waited for, or NULL */
+    const char *foreign; /* an object that belongs to somebody else, or NULL */
+    bool istiod_available;
+    struct istiod_view *view;
+};
+
+struct mesh_pass {
+    struct mesh *mesh;
+    struct hub_object *object;
+    const struct api_mesh *cr;
+    struct arena *arena;
+    const char *trust_domain, *revision;
+    struct istio_data *data; /* NULL: the version is not carried, see stop */
+    struct mesh_member *members;
+    size_t n_members;
+    /* The whole mesh can't be worked on: reason and message; existing objects stay as they are. */
+    const char *stop_reason, *stop_message;
+    bool stop_stalled;
+    const char *unresolved; /* message: a member is missing or taken: nothing new is begun */
+    const char *unresolved_reason;
+    bool unresolved_stalled;
+    size_t leftovers;  /* objects that are still to be deleted */
+    bool out_of_reach; /* a cluster that holds or may hold some can't be reached */
+    int64_t again_ms;  /* next pass at the latest; 0: none asked */
+};
+
+int64_t mesh_reconcile(struct manager *m, const char *key);
+void mesh_forget_all(struct manager *m);
+
+/* "Run again after ms": the shortest wins. */
+void pass_again(struct mesh_pass *p, int64_t ms);
+
+/* observe.c: members, claims, facts that stop everything. */
+void mesh_observe(struct mesh_pass *p);
+/* plan.c: a plan for every member that is not blocked. */
+void mesh_plan(struct mesh_pass *p);
+/* execute.c: issues writes. */
+void mesh_execute(struct mesh_pass *p);
+/* Deletes what no plan holds; with `everything` (deletion) all objects of the mesh. */
+void mesh_prune(struct mesh_pass *p, bool everything);
+/* content.c: applies an object whose content is made here. */
+void mesh_apply(struct mesh_pass *p, struct mesh_member *mm, const struct plan_object *o);
+
+/* root.c */
+void mesh_root_drop_key(struct mesh *mesh);
+void mesh_root_refresh(struct mesh_pass *p);
+void mesh_root_want_key(struct mesh_pass *p);
+/* Deletes the root's Secret when it was made by us; true when it is gone. */
+bool mesh_root_delete(struct mesh_pass *p);
+void mesh_root_done(struct mesh_root *r);
+
+/* istiod.c */
+struct istiod_view *istiod_view_get(struct mesh *mesh, const char *cluster);
+/* Reads again when it is time: every 2 s until all n peers are in sync, every 15 s after. */
+void istiod_view_refresh(struct mesh_pass *p, struct mesh_member *mm);
+bool istiod_view_synced(const struct istiod_view *v, const char *peer);
+void istiod_views_done(struct mesh *mesh);
+
+/* status.c */
+void mesh_report(struct mesh_pass *p);
+
+#endif

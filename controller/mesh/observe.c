@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From specs and records to facts: who the members are, and what forbids to work on them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "mesh/mesh.h"
+#include "json/jx.h"
+
+static void stop(struct mesh_pass *p, const char *reason, bool stalled, const char *message)
+{
+    if (p->stop_reason)
+        return;
+    p->stop_reason = reason;
+    p->stop_message = arena_strdup(p->arena, message);
+    p->stop_stalled = stalled;
+}
+
+static void block(struct mesh_pass *p, struct mesh_member *mm, const char *reason, bool stalled,
+                  const char *message)
+{
+    mm->blocked_reason = reason;
+    mm->blocked_message = message;
+    if (p->unresolved)
+        return;
+    p->unresolved = message;
+    p->unresolved_reason = reason;
+    p->unresolved_stalled = stalled;
+}
+
+/* --- who --- */
+
+static bool selected(const struct api_mesh *cr, const json_t *member)
+{
+    const json_t *want = cr->spec.cluster_selector ? cr->spec.cluster_selector->match_labels : NULL;
+    const char *key;
+    json_t *value;
+    json_object_foreach ((json_t *)(uintptr_t)want, key, value) {
+        if (!str_eq(jx_str2(member, "metadata.labels", key), json_string_value(value)))
+            return false;
+    }
+    return true;
+}
+
+static bool in_namespace(const struct hub_object *o, const char *ns)
+{
+    size_t n = strlen(ns);
+    return strncmp(o->key, ns, n) == 0 && o->key[n] == '/';
+}
+
+static void add(struct mesh_pass *p, const char *name, const struct api_mesh_clusters *spec)
+{
+    if (p->n_members < MESH_MEMBERS_MAX)
+        p->members[p->n_members++] = (struct mesh_member){.name = name, .spec = spec};
+}
+
+static void list_members(struct mesh_pass *p)
+{
+    const struct api_mesh_spec *s = &p->cr->spec;
+    p->members = arena_array(p->arena, MESH_MEMBERS_MAX, sizeof *p->members);
+    for (size_t i = 0; i < s->n_clusters; i++)
+        add(p, s->clusters[i].name, &s->clusters[i]);
+    if (!s->cluster_selector)
+        return;
+    struct hub *hub = &p->mesh->manager->hub;
+    for (const struct hub_object *o = hub->kinds[API_KIND_MEMBER_CLUSTER].all; o; o = o->hh.next)
+        if (in_namespace(o, p->mesh->ns) && selected(p->cr, o->obj))
+            add(p, jx_str(o->obj, "metadata.name"), NULL);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return str_cmp(((const struct mesh_member *)a)->name, ((const struct mesh_member *)b)->name);
+}
+
+/* --- claims of all meshes of the namespace --- */
+
+static size_t claims_of(struct mesh_pass *p, const struct hub_object *o, struct topo_claim *out,
+                        size_t room)
+{
+    size_t n = 0, i;
+    json_t *c;
+    const char *name = jx_str(o->obj, "metadata.name"), *uid = jx_str(o->obj, "metadata.uid");
+    const char *created = jx_str(o->obj, "metadata.creationTimestamp");
+    if (jx_str(o->obj, "metadata.deletionTimestamp"))
+        return 0;
+    json_array_foreach (jx_get(o->obj, "spec.clusters"), i, c) {
+        if (n < room)
+            out[n++] = (struct topo_claim){name, uid, created, jx_str(c, "name")};
+    }
+    if (!jx_get(o->obj, "spec.clusterSelector"))
+        return n;
+    for (size_t k = 0; k < p->n_members && n < room; k++) {
+        struct hub_object *mo = NULL;
+        auto_free char *key = xasprintf("%s/%s", p->mesh->ns, p->members[k].name);
+        mo = hub_find(&p->mesh->manager->hub, API_KIND_MEMBER_CLUSTER, key);
+        const char *label;
+        json_t *value;
+        bool all = mo != NULL;
+        json_object_foreach (jx_get(o->obj, "spec.clusterSelector.matchLabels"), label, value) {
+            all =
+                all && str_eq(jx_str2(mo->obj, "metadata.labels", label), json_string_value(value));
+        }
+        if (all)
+            out[n++] = (struct topo_claim){name, uid, created, p->members[k].name};
+    }
+    return n;
+}
+
+static void check_claims(struct mesh_pass *p)
+{
+    enum { ROOM = 1024 };
+    struct topo_claim *claims = arena_array(p->arena, ROOM, sizeof *claims);
+    size_t n = 0;
+    for (const struct hub_object *o = p->mesh->manager->hub.kinds[API_KIND_MESH].all; o;
+         o = o->hh.next)
+        if (in_namespace(o, p->mesh->ns))
+            n += claims_of(p, o, claims + n, ROOM - n);
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct topo_claim *w = topo_claim_winner(claims, n, p->members[i].name);
+        if (w && !str_eq(w->uid, p->cr->meta.uid))
+            block(p, &p->members[i], "ClusterInOtherMesh", true,
+                  arena_printf(p->arena,
+                               "cluster %s is in Mesh %s, which is older; a cluster holds one "
+                               "mesh's control plane: "
+                               "remove it from one of the two",
+                               p->members[i].name, w->mesh));
+    }
+}
+
+/* --- what each member is --- */
+
+static bool holds_objects(struct cluster *c, const char *uid)
+{
+    for (size_t i = 0; i < c->n_watches; i++)
+        for (const struct record *r = c->watches[i].records.all; r; r = r->hh.next)
+            if (r->obj->meta.managed && str_eq(r->obj->meta.owner_uid, uid))
+                return true;
+    return false;
+}
+
+static void describe(struct mesh_pass *p, struct mesh_member *mm)
+{
+    struct manager *m = p->mesh->manager;
+    struct cluster *c = manager_cluster(m, p->mesh->ns, mm->name);
+    mm->network = mm->cr->spec.network ? mm->cr->spec.network : mm->name;
+    mm->uid = mm->cr->status ? jx_str(mm->cr->status, "clusterID") : NULL;
+    mm->cluster = c;
+    if (!c || !c->client)
+        return;
+    mm->uid = c->uid ? c->uid : mm->uid;
+    mm->ca = kube_client_ca(c->client);
+    mm->server = mm->cr->spec.advertised_server ? mm->cr->spec.advertised_server
+                                                : kube_client_server(c->client);
+    mm->installed = holds_objects(c, p->cr->meta.uid);
+}
+
+static void resolve(struct mesh_pass *p, struct mesh_member *mm)
+{
+    auto_free char *key = xasprintf("%s/%s", p->mesh->ns, mm->name);
+    struct hub_object *o = hub_find(&p->mesh->manager->hub, API_KIND_MEMBER_CLUSTER, key);
+    struct api_member_cluster *cr;
+    struct err err = {0};
+    if (!o) {
+        block(
+            p, mm, "ClusterNotFound", false,
+            arena_printf(
+                p->arena,
+                "there is no MemberCluster %s in namespace %s; next: create it, or take it out of "
+                "spec.clusters",
+                mm->name, p->mesh->ns));
+        return;
+    }
+    if (api_member_cluster_decode(o->obj, p->arena, &cr, &err) < 0) {
+        block(p, mm, "ClusterInvalid", false,
+              arena_printf(p->arena, "MemberCluster %s: %s", mm->name, err.msg));
+        return;
+    }
+    mm->cr = cr;
+    describe(p, mm);
+    if (cr->meta.deleting) {
+        mm->blocked_reason = "ClusterLeaving"; /* others go on; this one is emptied */
+        mm->blocked_message = arena_printf(p->arena, "MemberCluster %s is being deleted", mm->name);
+    } else if (mm->spec && mm->spec->role == API_MESH_CLUSTERS_ROLE_REMOTE) {
+        block(p, mm, "NotImplemented", true,
+              arena_printf(p->arena, "cluster %s: role Remote is not supported yet; use Primary",
+                           mm->name));
+    } else if (cr->spec.in_cluster && !cr->spec.advertised_server && p->n_members > 1) {
+        block(p, mm, "AdvertisedServerMissing", true,
+              arena_printf(
+                  p->arena,
+                  "cluster %s is the hub itself; other clusters need an address of its API server: "
+                  "set spec.advertisedServer of its MemberCluster",
+                  mm->name));
+    }
+}
+
+static bool leaving(const struct mesh_member *mm)
+{
+    return str_eq(mm->blocked_reason, "ClusterLeaving");
+}
+
+static void check_pair(struct mesh_pass *p, const struct mesh_member *a,
+                       const struct mesh_member *b)
+{
+    if (a->uid && str_eq(a->uid, b->uid))
+        stop(p, "DuplicateCluster", true,
+             arena_printf(p->arena,
+                          "MemberClusters %s and %s are the same cluster (kube-system has UID %s); "
+                          "remove one",
+                          a->name, b->name, a->uid));
+    if (!str_eq(a->network, b->network))
+        stop(p, "NotImplemented", true,
+             arena_printf(
+                 p->arena,
+                 "clusters %s and %s are on different networks (%s, %s); a mesh over several "
+                 "networks "
+                 "is not supported yet: set the same spec.network when their pods reach each other",
+                 a->name, b->name, a->network, b->network));
+}
+
+static void check_members(struct mesh_pass *p)
+{
+    for (size_t i = 0; i < p->n_members; i++)
+        for (size_t k = i + 1; k < p->n_members; k++) {
+            const struct mesh_member *a = &p->members[i], *b = &p->members[k];
+            if (a->cr && b->cr && !leaving(a) && !leaving(b))
+                check_pair(p, a, b);
+        }
+}
+
+/* --- what the spec asks that can't be done --- */
+
+static void check_spec(struct mesh_pass *p)
+{
+    const struct api_mesh_spec *s = &p->cr->spec;
+    struct err err = {0};
+    if (api_mesh_validate(p->cr, &err) < 0)
+        stop(p, "Invalid", true, err.msg);
+    if (s->data_plane == API_MESH_DATA_PLANE_AMBIENT)
+        stop(p, "NotImplemented", true, "dataPlane Ambient is not supported yet; use Sidecar");
+    if (s->trust && s->trust->issuer_ref)
+        stop(p, "NotImplemented", true,
+             "trust.issuerRef is not supported yet; use caSecretRef or leave trust out");
+    if (p->n_members == 0)
+        stop(p, "NoClusters", false, "spec.clusterSelector selects no MemberCluster");
+    if (jx_get(s->mesh_config, "trustDomain") || jx_get(s->mesh_config, "defaultConfig.meshId"))
+        stop(p, "Invalid", true,
+             "meshConfig must not set trustDomain or defaultConfig.meshId; use spec.trust.domain");
+    p->data = istio_data_load(p->mesh->manager->options->data_dir, s->version, &err);
+    if (p->data)
+        arena_hold(p->arena, p->data, (void (*)(void *))istio_data_free);
+    else
+        stop(p, "VersionNotCarried", true, err.msg);
+}
+
+void mesh_observe(struct mesh_pass *p)
+{
+    const struct api_mesh_spec *s = &p->cr->spec;
+    p->trust_domain = s->trust && s->trust->domain
+                          ? s->trust->domain
+                          : arena_printf(p->arena, "%s.mesh", p->mesh->name);
+    p->revision = str_or(s->revision, "");
+    list_members(p);
+    qsort(p->members, p->n_members, sizeof *p->members, by_name);
+    for (size_t i = 0; i < p->n_members; i++)
+        resolve(p, &p->members[i]);
+    check_spec(p);
+    check_claims(p);
+    check_members(p);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From what a pass found to status: conditions per member and for the whole, and the strings of the printer columns. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "mesh/mesh.h"
+#include "runtime/applier.h"
+#include "runtime/conditions.h"
+#include "json/jx.h"
+
+struct verdict {
+    enum cond_status status;
+    const char *reason, *message;
+};
+
+enum { V_REFS, V_CONTROL_PLANE, V_TRUST, V_ENDPOINTS, V_COUNT };
+
+static const char *const types[V_COUNT] = {"ResolvedRefs", "ControlPlaneReady", "TrustDistributed",
+                                           "EndpointsDiscovered"};
+/* In members: whether the cluster itself can be worked on, then the same concerns. */
+static const char *const member_types[V_COUNT] = {"Reachable", "ControlPlaneReady",
+                                                  "TrustDistributed", "EndpointsDiscovered"};
+
+static struct verdict yes(const char *reason, const char *message)
+{
+    return (struct verdict){COND_TRUE, reason, message};
+}
+
+static struct verdict no(const char *reason, const char *message)
+{
+    return (struct verdict){COND_FALSE, reason, message};
+}
+
+static struct verdict unknown(const char *reason, const char *message)
+{
+    return (struct verdict){COND_UNKNOWN, reason, message};
+}
+
+/* --- members --- */
+
+static struct verdict member_reachable(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    if (mm->blocked_reason)
+        return no(mm->blocked_reason, mm->blocked_message);
+    if (!mm->cluster || !cluster_ready(mm->cluster))
+        return no(
+            "ClusterUnreachable",
+            arena_printf(p->arena,
+                         "cluster %s: not connected, its work is deferred; next: kubectl describe "
+                         "membercluster %s -n %s",
+                         mm->name, mm->name, p->mesh->ns));
+    return yes("Answering", "the API server answers");
+}
+
+/* What keeps a wave: a write that fails, somebody else's object, or simply work. */
+static struct verdict working(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    const struct op *op = applier_worst(mm->cluster);
+    if (mm->foreign && mm->wave != PLAN_DNS)
+        return no("NotOurs",
+                  arena_printf(p->arena,
+                               "cluster %s: %s belongs to another owner; next: remove it, or take "
+                               "this cluster out of the mesh",
+                               mm->name, mm->foreign));
+    if (op && op->contested)
+        return no("Contested",
+                  arena_printf(p->arena,
+                               "cluster %s: another controller keeps changing %s; next: look at "
+                               "its metadata.managedFields",
+                               mm->name, op->key));
+    if (op && op->failures > 2)
+        return no("ApplyFailed",
+                  arena_printf(p->arena, "cluster %s: %s: %s", mm->name, op->key, op->err.msg));
+    if (mm->waiting)
+        return no("IstiodNotReady",
+                  arena_printf(p->arena, "cluster %s: waiting for %s", mm->name, mm->waiting));
+    return no("Installing", arena_printf(p->arena, "cluster %s: applying %s", mm->name,
+                                         plan_wave_name(mm->wave)));
+}
+
+static struct verdict member_control_plane(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    if (!mm->has_plan || !cluster_ready(mm->cluster))
+        return mm->installed ? unknown("Deferred", "the cluster can't be looked at now")
+                             : no("Installing",
+                                  arena_printf(p->arena, "cluster %s: not begun yet", mm->name));
+    if (mm->pending && mm->wave <= PLAN_WEBHOOKS)
+        return working(p, mm);
+    return yes("Available", "istiod is available and every object is as wanted");
+}
+
+static struct verdict member_trust(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    if (!mm->has_plan || !cluster_ready(mm->cluster))
+        return mm->installed ? unknown("Deferred", "the cluster can't be looked at now")
+                             : no("Installing", "its intermediate was not made yet");
+    if (mm->pending && mm->wave <= PLAN_CA)
+        return no("Installing",
+                  arena_printf(p->arena, "cluster %s: its intermediate is being made", mm->name));
+    return yes("Distributed", "the cluster signs with an intermediate of the mesh's root");
+}
+
+static struct verdict member_endpoints(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    if (!mm->has_plan || !cluster_ready(mm->cluster))
+        return unknown("Deferred", "the cluster can't be looked at now");
+    if (mm->pending && mm->wave <= PLAN_WEBHOOKS)
+        return no("WaitingForControlPlane",
+                  arena_printf(p->arena, "cluster %s: istiod is not ready", mm->name));
+    if (mm->pending)
+        return working(p, mm);
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct mesh_member *peer = &p->members[i];
+        if (peer != mm && !str_eq(peer->blocked_reason, "ClusterLeaving") &&
+            !istiod_view_synced(mm->view, peer->name))
+            return no("RemoteSecretNotSynced",
+                      arena_printf(p->arena, "cluster %s: istiod is not in sync with cluster %s",
+                                   mm->name, peer->name));
+    }
+    if (!mm->view || !mm->view->known)
+        return unknown("Reading", "istiod was not asked yet");
+    return yes("Synced", "every istiod replica is in sync with every other cluster");
+}
+
+static void judge_member(const struct mesh_pass *p, const struct mesh_member *mm,
+                         struct verdict v[V_COUNT])
+{
+    v[V_REFS] = member_reachable(p, mm);
+    v[V_CONTROL_PLANE] = member_control_plane(p, mm);
+    v[V_TRUST] = member_trust(p, mm);
+    v[V_ENDPOINTS] = member_endpoints(p, mm);
+}
+
+static const struct verdict *first_bad(const struct verdict *v, size_t n)
+{
+    const struct verdict *bad = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (v[i].status != COND_TRUE &&
+            (!bad || (bad->status == COND_UNKNOWN && v[i].status == COND_FALSE)))
+            bad = &v[i];
+    return bad;
+}
+
+static const json_t *old_row(const struct mesh_pass *p, const char *name)
+{
+    size_t i;
+    json_t *row;
+    json_array_foreach (jx_get(p->object->obj, "status.clusters"), i, row) {
+        if (str_eq(jx_str(row, "name"), name))
+            return json_object_get(row, "conditions");
+    }
+    return NULL;
+}
+
+static json_t *member_row(const struct mesh_pass *p, const struct mesh_member *mm,
+                          const struct verdict v[V_COUNT])
+{
+    const json_t *old = old_row(p, mm->name);
+    int64_t generation = p->cr->meta.generation, now = clock_s(p->mesh->manager->clock);
+    json_t *list = json_array();
+    for (size_t i = 0; i < V_COUNT; i++)
+        cond_set(list, old, member_types[i], v[i].status, v[i].reason, v[i].message, generation,
+                 now);
+    const struct verdict *bad = first_bad(v, V_COUNT);
+    cond_set(list, old, "Ready", bad ? bad->status : COND_TRUE, bad ? bad->reason : "Ready",
+             bad ? bad->message : "the cluster takes part in the mesh", generation, now);
+    cond_sort(list);
+    json_t *row = json_pack("{s:s, s:s, s:s, s:o}", "name", mm->name, "role", "Primary", "revision",
+                            *p->revision ? p->revision : "default", "conditions", list);
+    jx_set_str(row, "network", mm->network);
+    if (mm->view && mm->view->known)
+        json_object_set_new(row, "proxies", json_integer(mm->view->proxies));
+    return row;
+}
+
+/* --- the whole --- */
+
+static struct verdict mesh_refs(const struct mesh_pass *p)
+{
+    if (p->stop_reason)
+        return no(p->stop_reason, p->stop_message);
+    if (p->unresolved)
+        return no(p->unresolved_reason, p->unresolved);
+    return yes("Resolved", "every cluster that the spec names can be used");
+}
+
+static struct verdict mesh_trust(const struct mesh_pass *p, struct verdict members)
+{
+    const struct mesh_root *r = &p->mesh->root;
+    if (r->state == ROOT_FAILED)
+        return no("RootNotReady", arena_printf(p->arena, "%s", r->err.msg));
+    if (r->state == ROOT_UNREAD)
+        return p->stop_reason ? unknown("Waiting", "not begun")
+                              : no("RootNotReady", "the root is being made");
+    return members;
+}
+
+/* The worst of one concern over all members; whoever leaves does not count. */
+static struct verdict worst_of(const struct mesh_pass *p, struct verdict (*rows)[V_COUNT],
+                               int which, const char *good)
+{
+    struct verdict all = yes("Ready", good);
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct verdict *v = &rows[i][which];
+        bool leaves = str_eq(p->members[i].blocked_reason, "ClusterLeaving");
+        if (!leaves && v->status != COND_TRUE &&
+            (all.status == COND_TRUE || all.status == COND_UNKNOWN))
+            all = *v;
+    }
+    return all;
+}
+
+static bool stalled(const struct mesh_pass *p)
+{
+    return p->stop_reason ? p->stop_stalled : p->unresolved && p->unresolved_stalled;
+}
+
+static json_t *conditions(const struct mesh_pass *p, struct verdict (*rows)[V_COUNT])
+{
+    const json_t *old = jx_get(p->object->obj, "status.conditions");
+    int64_t generation = p->cr->meta.generation, now = clock_s(p->mesh->manager->clock);
+    struct verdict v[V_COUNT + 1] = {
+        [V_REFS] = mesh_refs(p),
+        [V_CONTROL_PLANE] =
+            worst_of(p, rows, V_CONTROL_PLANE, "istiod is available in every cluster"),
+        [V_TRUST] =
+            mesh_trust(p, worst_of(p, rows, V_TRUST, "every cluster signs under the mesh's root")),
+        [V_ENDPOINTS] = worst_of(p, rows, V_ENDPOINTS, "every istiod sees every other cluster"),
+        [V_COUNT] = worst_of(p, rows, V_REFS, "every cluster answers"),
+    };
+    if (p->leftovers && v[V_REFS].status == COND_TRUE)
+        v[V_COUNT] = no("CleaningUp", "objects that are no longer wanted are being deleted");
+    json_t *list = json_array();
+    for (size_t i = 0; i < V_COUNT; i++)
+        cond_set(list, old, types[i], v[i].status, v[i].reason, v[i].message, generation, now);
+    struct verdict order[] = {v[V_REFS], v[V_COUNT], v[V_TRUST], v[V_CONTROL_PLANE],
+                              v[V_ENDPOINTS]};
+    const struct verdict *bad = first_bad(order, sizeof order / sizeof *order);
+    cond_set(list, old, "Ready",
+             bad ? (bad->status == COND_FALSE ? COND_FALSE : COND_UNKNOWN) : COND_TRUE,
+             bad ? bad->reason : "Ready", bad ? bad->message : "the mesh is as wanted", generation,
+             now);
+    if (bad)
+        cond_set(list, old, stalled(p) ? "Stalled" : "Reconciling", COND_TRUE, bad->reason,
+                 bad->message, generation, now);
+    cond_sort(list);
+    return list;
+}
+
+static void add_summary(const struct mesh_pass *p, struct verdict (*rows)[V_COUNT], json_t *status)
+{
+    size_t ready = 0, total = 0;
+    int proxies = 0;
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct mesh_member *mm = &p->members[i];
+        if (str_eq(mm->blocked_reason, "ClusterLeaving"))
+            continue;
+        total++;
+        ready += !first_bad(rows[i], V_COUNT);
+        proxies += mm->view && mm->view->known ? mm->view->proxies : 0;
+    }
+    auto_free char *clusters = xasprintf("%zu/%zu", ready, total),
+                   *count = xasprintf("%d", proxies);
+    jx_set_str(status, "summary.clusters", clusters);
+    jx_set_str(status, "summary.proxies", count);
+    jx_set_new(status, "summary.networks", json_integer(p->n_members > 0));
+}
+
+void mesh_report(struct mesh_pass *p)
+{
+    struct verdict(*rows)[V_COUNT] = arena_array(p->arena, p->n_members + 1, sizeof *rows);
+    json_t *clusters = json_array();
+    for (size_t i = 0; i < p->n_members; i++) {
+        judge_member(p, &p->members[i], rows[i]);
+        json_array_append_new(clusters, member_row(p, &p->members[i], rows[i]));
+    }
+    auto_json *status =
+        json_pack("{s:I, s:o, s:o}", "observedGeneration", (json_int_t)p->cr->meta.generation,
+                  "conditions", conditions(p, rows), "clusters", clusters);
+    jx_set_str(status, "trustDomain", p->trust_domain);
+    if (p->data)
+        jx_set_str(status, "version", istio_data_version(p->data));
+    if (p->mesh->root.state == ROOT_READY)
+        jx_set_str(status, "rootSHA256", p->mesh->root.info.sha256);
+    add_summary(p, rows, status);
+    hub_set_status(p->object, status);
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/applier.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "json/jx.h"
+
+enum { KEY_MAX = 700 };
+
+static void make_key(char out[KEY_MAX], const struct gvr *gvr, const char *ns, const char *name)
+{
+    snprintf(out, KEY_MAX, "%s/%s/%s", gvr->kind, ns ? ns : "", name);
+}
+
+static struct op *find(const struct cluster *c, const char *key)
+{
+    struct op *op;
+    HASH_FIND_STR(c->ops, key, op);
+    return op;
+}
+
+static void op_free(struct op *op)
+{
+    HASH_DEL(op->cluster->ops, op);
+    free(op->ns);
+    free(op->name);
+    free(op);
+}
+
+static bool seen(struct op *op)
+{
+    struct records *all = cluster_records(op->cluster, op->gvr);
+    struct record *r = all ? records_find(all, op->ns, op->name) : NULL;
+    if (op->verb == OP_DELETE)
+        return !r || r->obj->meta.deleting;
+    if (op->verb == OP_RELEASE)
+        return !r || !r->obj->meta.managed;
+    return r && records_compare_versions(r->obj->meta.rv, op->rv) >= 0;
+}
+
+/* Moves an op on by time and by what the watch has shown. */
+static void settle(struct op *op)
+{
+    int64_t now = clock_ms(op->cluster->clock);
+    if (op->state == OP_UNSEEN && (now >= op->until_ms || seen(op)))
+        op->state = OP_IDLE;
+    if (op->state == OP_BACKOFF && now >= op->until_ms)
+        op->state = OP_IDLE;
+    if (op->state == OP_RUNNING && now >= op->until_ms) {
+        struct err err;
+        err_set(&err, ERR_TRANSIENT, 0, "no answer in time");
+        applier_fail(op, &err);
+    }
+}
+
+enum op_state applier_state(struct cluster *c, const struct gvr *gvr, const char *ns,
+                            const char *name)
+{
+    char key[KEY_MAX];
+    make_key(key, gvr, ns, name);
+    struct op *op = find(c, key);
+    if (!op)
+        return OP_IDLE;
+    settle(op);
+    return op->state;
+}
+
+bool applier_has_room(const struct cluster *c)
+{
+    return c->n_ops < APPLIER_IN_FLIGHT_MAX;
+}
+
+static void leave_running(struct op *op)
+{
+    op->call = NULL;
+    if (op->state == OP_RUNNING)
+        op->cluster->n_ops--;
+}
+
+struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name)
+{
+    char key[KEY_MAX];
+    make_key(key, gvr, ns, name);
+    struct op *op = find(c, key);
+    if (!op) {
+        size_t n = strlen(key) + 1;
+        op = xcalloc(1, sizeof *op + n);
+        memcpy(op->key, key, n);
+        op->cluster = c;
+        op->gvr = gvr;
+        op->ns = xstrdup0(ns);
+        op->name = xstrdup(name);
+        HASH_ADD_STR(c->ops, key, op);
+    }
+    if (op->state != OP_RUNNING)
+        c->n_ops++;
+    op->state = OP_RUNNING;
+    op->verb = OP_APPLY;
+    op->until_ms = clock_ms(c->clock) + APPLIER_RUNNING_MS;
+    return op;
+}
+
+struct op *applier_running(struct cluster *c, const char *op_key)
+{
+    struct op *op = find(c, op_key);
+    return op && op->state == OP_RUNNING ? op : NULL;
+}
+
+static int64_t backoff(const struct op *op, int n)
+{
+    int64_t ms = APPLIER_BACKOFF_MIN_MS;
+    for (int i = 1; i < n && ms < APPLIER_BACKOFF_MAX_MS; i++)
+        ms *= 2;
+    ms = ms > APPLIER_BACKOFF_MAX_MS ? APPLIER_BACKOFF_MAX_MS : ms;
+    return ms + (int64_t)(str_hash(op->key) % 100) * ms /
+                    400; /* up to 25 % more, so that objects don't march in step */
+}
+
+static void changed(struct cluster *c)
+{
+    c->changed(c->arg, c);
+}
+
+void applier_fail(struct op *op, const struct err *err)
+{
+    struct cluster *c = op->cluster;
+    leave_running(op);
+    op->failures++;
+    op->err = *err;
+    op->state = OP_BACKOFF;
+    int64_t wait = backoff(op, op->failures);
+    if (err->retry_after_ms > wait)
+        wait = err->retry_after_ms;
+    if (err->class == ERR_CONFLICT || err->class == ERR_NOT_FOUND)
+        wait = op->failures <= 3 ? 50 : wait; /* our view was old: decide again soon */
+    op->until_ms = clock_ms(c->clock) + wait;
+    log_debug("write failed", "cluster", c->name, "object", op->key, "error", err->msg);
+    changed(c);
+}
+
+static void succeed(struct op *op)
+{
+    struct cluster *c = op->cluster;
+    int64_t now = clock_ms(c->clock);
+    leave_running(op);
+    op->streak = now - op->applied_ms < APPLIER_FIGHT_MS && op->applied_ms ? op->streak + 1 : 0;
+    op->applied_ms = now;
+    op->failures = 0;
+    op->err = (struct err){0};
+    op->contested = op->verb == OP_APPLY && op->streak >= APPLIER_FIGHT_TIMES;
+    op->state = op->contested ? OP_BACKOFF : OP_UNSEEN;
+    op->until_ms = now + (op->contested ? backoff(op, op->streak) : APPLIER_SEEN_MS);
+    if (c->written)
+        c->written(c->arg);
+    changed(c);
+}
+
+/* --- apply --- */
+
+static void on_applied(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct op *op = arg;
+    if (err) {
+        applier_fail(op, err);
+        return;
+    }
+    snprintf(op->rv, sizeof op->rv, "%s", str_or(jx_str(r->body, "metadata.resourceVersion"), ""));
+    log_debug("applied", "cluster", op->cluster->name, "object", op->key);
+    succeed(op);
+}
+
+void applier_send(struct op *op, const char *body, size_t len, bool secret)
+{
+    op->call = kube_apply(op->cluster->client, op->gvr, op->ns, op->name, NULL, body, len, secret,
+                          on_applied, op);
+}
+
+/* --- delete --- */
+
+static void on_deleted(void *arg, const struct kube_response *r, const struct err *err)
+{
+    (void)r;
+    struct op *op = arg;
+    if (err && err->class != ERR_NOT_FOUND) {
+        applier_fail(op, err);
+        return;
+    }
+    log_debug("deleted", "cluster", op->cluster->name, "object", op->key);
+    succeed(op);
+}
+
+void applier_delete(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name,
+                    const char *uid)
+{
+    struct op *op = applier_begin(c, gvr, ns, name);
+    op->verb = OP_DELETE;
+    op->call = kube_delete(c->client, gvr, ns, name, uid, on_deleted, op);
+}
+
+/* --- release --- */
+
+static void on_released(void *arg, const struct kube_response *r, const struct err *err)
+{
+    (void)r;
+    struct op *op = arg;
+    if (err && err->class != ERR_NOT_FOUND) {
+        applier_fail(op, err);
+        return;
+    }
+    log_debug("released", "cluster", op->cluster->name, "object", op->key);
+    succeed(op);
+}
+
+static void add_removals(json_t *patch, const json_t *map, const char *pointer)
+{
+    const char *key;
+    json_t *value;
+    json_object_foreach ((json_t *)(uintptr_t)map, key, value) {
+        if (!str_starts(key, "meshwright.dev/") &&
+            !(str_eq(key, PLAN_LABEL_MANAGED_BY) &&
+              str_eq(json_string_value(value), PLAN_MANAGED_BY)))
+            continue;
+        const char *slash = strchr(key, '/');
+        auto_free char *path =
+            xasprintf("%s/%.*s~1%s", pointer, (int)(slash - key), key, slash + 1); /* RFC 6901 */
+        json_array_append_new(patch, json_pack("{s:s, s:s}", "op", "remove", "path", path));
+    }
+}
+
+/* The JSON Patch (RFC 6902) that takes us off an object: guarded by its resourceVersion, values untouched. */
+static json_t *release_patch(const json_t *obj)
+{
+    json_t *patch = json_array();
+    json_array_append_new(patch, json_pack("{s:s, s:s, s:O}", "op", "test", "path",
+                                           "/metadata/resourceVersion", "value",
+                                           jx_get(obj, "metadata.resourceVersion")));
+    add_removals(patch, jx_get(obj, "metadata.labels"), "/metadata/labels");
+    add_removals(patch, jx_get(obj, "metadata.annotations"), "/metadata/annotations");
+    const json_t *fields = jx_get(obj, "metadata.managedFields");
+    for (size_t i = json_array_size(fields); i-- > 0;) {
+        if (!str_eq(jx_str(json_array_get(fields, i), "manager"), KUBE_FIELD_MANAGER))
+            continue;
+        auto_free char *path = xasprintf("/metadata/managedFields/%zu", i);
+        json_array_append_new(patch, json_pack("{s:s, s:s}", "op", "remove", "path", path));
+    }
+    return patch;
+}
+
+static void on_release_read(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct op *op = arg;
+    if (err || !jx_str(r->body, "metadata.resourceVersion")) {
+        on_released(op, r,
+                    err ? err : &(struct err){ERR_TRANSIENT, 0, 0, "no metadata in the answer"});
+        return;
+    }
+    auto_json *patch = release_patch(r->body);
+    auto_free char *body = jx_dump(patch);
+    auto_free char *path = gvr_path(op->gvr, op->ns, op->name);
+    auto_free char *url = xasprintf("%s?fieldManager=meshwright-release", path);
+    struct kube_request q = {.method = "PATCH",
+                             .path = url,
+                             .content_type = KUBE_JSON_PATCH,
+                             .body = body,
+                             .accept = KUBE_ACCEPT_METADATA};
+    op->call = kube_call(op->cluster->client, &q, on_released, op);
+}
+
+static void read_and_release(struct op *op)
+{
+    op->verb = OP_RELEASE;
+    auto_free char *path = gvr_path(op->gvr, op->ns, op->name);
+    struct kube_request q = {.method = "GET", .path = path, .accept = KUBE_ACCEPT_METADATA};
+    op->call = kube_call(op->cluster->client, &q, on_release_read, op);
+}
+
+void applier_release(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name)
+{
+    read_and_release(applier_begin(c, gvr, ns, name));
+}
+
+/* --- CustomResourceDefinitions: asked for instances first --- */
+
+static void on_instances(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct op *op = arg;
+    if (err && err->class != ERR_NOT_FOUND) {
+        applier_fail(op, err);
+        return;
+    }
+    if (!err && json_array_size(jx_get(r->body, "items")) > 0) {
+        read_and_release(op);
+        return;
+    }
+    op->verb = OP_DELETE;
+    op->call = kube_delete(op->cluster->client, op->gvr, NULL, op->name, NULL, on_deleted, op);
+}
+
+static void on_group(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct op *op = arg;
+    const char *gv = err ? NULL : jx_str(r->body, "preferredVersion.groupVersion");
+    if (err && err->class != ERR_NOT_FOUND) {
+        applier_fail(op, err);
+        return;
+    }
+    if (!gv) {
+        read_and_release(op); /* the API is not served: what is stored can't be seen, so keep it */
+        return;
+    }
+    auto_free char *plural = xstrndup(op->name, strcspn(op->name, "."));
+    auto_free char *path = xasprintf("/apis/%s/%s?limit=1", gv, plural);
+    struct kube_request q = {.method = "GET", .path = path, .accept = KUBE_ACCEPT_METADATA_LIST};
+    op->call = kube_call(op->cluster->client, &q, on_instances, op);
+}
+
+void applier_delete_crd(struct cluster *c, const struct gvr *gvr, const char *name)
+{
+    struct op *op = applier_begin(c, gvr, NULL, name);
+    op->verb = OP_DELETE;
+    const char *dot = strchr(name, '.');
+    auto_free char *path = xasprintf("/apis/%s", dot ? dot + 1 : "");
+    struct kube_request q = {.method = "GET", .path = path};
+    op->call = kube_call(c->client, &q, on_group, op);
+}
+
+/* --- for status and timers --- */
+
+const struct op *applier_worst(const struct cluster *c)
+{
+    const struct op *worst = NULL;
+    for (const struct op *op = c->ops; op; op = op->hh.next) {
+        if (!op->failures && !op->contested)
+            continue;
+        if (!worst || op->failures > worst->failures)
+            worst = op;
+    }
+    return worst;
+}
+
+int64_t applier_next_ms(const struct cluster *c)
+{
+    int64_t next = -1, now = clock_ms(c->clock);
+    for (const struct op *op = c->ops; op; op = op->hh.next) {
+        if (op->state == OP_IDLE)
+            continue;
+        int64_t left = op->until_ms > now ? op->until_ms - now : 0;
+        next = next < 0 || left < next ? left : next;
+    }
+    return next;
+}
+
+void applier_cancel(struct cluster *c)
+{
+    struct op *op, *tmp;
+    HASH_ITER (hh, c->ops, op, tmp) {
+        if (op->call)
+            kube_call_cancel(op->call);
+        op_free(op);
+    }
+    c->n_ops = 0;
+}

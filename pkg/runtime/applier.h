@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* All writes to a member cluster. One write per object at a time; a written object stays busy until our own watch has
+ * shown the write (or 10 s have passed), so no decision is ever made on a view older than our own last write. */
+#ifndef RUNTIME_APPLIER_H
+#define RUNTIME_APPLIER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/cluster.h"
+
+enum {
+    APPLIER_IN_FLIGHT_MAX = 8,  /* per cluster */
+    APPLIER_SEEN_MS = 10000,    /* wait for our watch at most so long */
+    APPLIER_RUNNING_MS = 60000, /* a write without an answer counts as failed */
+    APPLIER_FIGHT_MS = 30000,   /* applied again within this time ... */
+    APPLIER_FIGHT_TIMES =
+        4, /* ... so many times in a row: somebody contests the object, back off */
+    APPLIER_BACKOFF_MIN_MS = 500,
+    APPLIER_BACKOFF_MAX_MS = 60000,
+};
+
+enum op_state {
+    OP_IDLE,    /* nothing on its way */
+    OP_RUNNING, /* sent, or being prepared */
+    OP_UNSEEN,  /* answered, our watch has not shown it yet */
+    OP_BACKOFF, /* failed or contested: wait until until_ms */
+};
+
+enum op_verb { OP_APPLY, OP_DELETE, OP_RELEASE };
+
+struct op {
+    struct cluster *cluster;
+    const struct gvr *gvr;
+    char *ns, *name;
+    enum op_verb verb;
+    enum op_state state;
+    int64_t until_ms;
+    char rv[32];          /* OP_UNSEEN after apply: of the answer */
+    int failures, streak; /* in a row */
+    int64_t applied_ms;   /* last success */
+    bool contested;
+    struct err err; /* of the last failure; class ERR_NONE when none */
+    struct kube_call *call;
+    UT_hash_handle hh;
+    char key[]; /* "Kind/namespace/name" */
+};
+
+/* The state now, looking at the records; OP_IDLE when there is no op. */
+enum op_state applier_state(struct cluster *c, const struct gvr *gvr, const char *ns,
+                            const char *name);
+bool applier_has_room(const struct cluster *c);
+
+/* Marks the object busy (OP_RUNNING) and returns its op, for writes whose content takes time to make. */
+struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *ns,
+                         const char *name);
+/* The op of a key while it is still running, or NULL: for callbacks that come late. */
+struct op *applier_running(struct cluster *c, const char *op_key);
+/* Sends the server-side apply of an op. */
+void applier_send(struct op *op, const char *body, size_t len, bool secret);
+void applier_fail(struct op *op, const struct err *err);
+
+/* Deletes with the UID as precondition. */
+void applier_delete(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name,
+                    const char *uid);
+/* Lets go of an object without deleting it: our labels, annotations and managedFields entry go, every value stays. */
+void applier_release(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name);
+/* Deletes a CustomResourceDefinition when no resource of it is left in the cluster, releases it otherwise. */
+void applier_delete_crd(struct cluster *c, const struct gvr *gvr, const char *name);
+
+/* The op to tell the user about: the failed or contested one that failed most; NULL when all is well. */
+const struct op *applier_worst(const struct cluster *c);
+/* When the next op leaves OP_BACKOFF or OP_UNSEEN, in ms from now; -1 when none. */
+int64_t applier_next_ms(const struct cluster *c);
+/* Cancels what is on its way and forgets all. */
+void applier_cancel(struct cluster *c);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/cluster.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "runtime/applier.h"
+#include "json/jx.h"
+
+static void probe(struct cluster *c);
+
+static void notify(struct cluster *c)
+{
+    if (!c->closing)
+        c->changed(c->arg, c);
+}
+
+/* --- watches --- */
+
+static void on_list_begin(void *arg)
+{
+    struct cluster_watch *w = arg;
+    records_list_begin(&w->records);
+}
+
+static void on_upsert(void *arg, const json_t *obj)
+{
+    struct cluster_watch *w = arg;
+    struct kube_record *r = kube_record_new(w->record, obj);
+    if (r && records_put(&w->records, r) && w->records.synced)
+        notify(w->cluster);
+}
+
+static void on_remove(void *arg, const json_t *obj)
+{
+    struct cluster_watch *w = arg;
+    const char *name = jx_str(obj, "metadata.name");
+    if (name && records_remove(&w->records, jx_str(obj, "metadata.namespace"), name))
+        notify(w->cluster);
+}
+
+static void on_synced(void *arg)
+{
+    struct cluster_watch *w = arg;
+    records_list_end(&w->records);
+    notify(w->cluster);
+}
+
+static void on_state(void *arg, const struct err *err)
+{
+    struct cluster_watch *w = arg;
+    snprintf(w->problem, sizeof w->problem, "%s", err ? err->msg : "");
+    if (err)
+        log_debug("watch does not work", "cluster", w->cluster->name, "kind", w->gvr->kind, "error",
+                  err->msg);
+    notify(w->cluster);
+}
+
+static const struct kube_sink sink = {on_list_begin, on_upsert, on_remove, on_synced, on_state};
+
+/* Kinds that others also have many of are watched whole and projected; of the rest only ours, and only metadata. */
+static enum kube_record_kind record_kind(const struct gvr *g)
+{
+    if (str_eq(g->kind, "Service"))
+        return KUBE_RECORD_SERVICE;
+    if (str_eq(g->kind, "Namespace"))
+        return KUBE_RECORD_NAMESPACE;
+    return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
+}
+
+static void start_watches(struct cluster *c)
+{
+    if (c->n_watches > 0)
+        return;
+    for (const struct gvr *g = plan_kinds; g->kind && c->n_watches < CLUSTER_WATCHES_MAX; g++) {
+        struct cluster_watch *w = &c->watches[c->n_watches++];
+        enum kube_record_kind kind = record_kind(g);
+        bool ours = kind == KUBE_RECORD_META || kind == KUBE_RECORD_DEPLOYMENT;
+        struct kube_watch_opts opts = {
+            .metadata_only = kind == KUBE_RECORD_META,
+            .label_selector = ours ? PLAN_LABEL_MANAGED_BY "=" PLAN_MANAGED_BY : NULL,
+        };
+        *w = (struct cluster_watch){.cluster = c, .gvr = g, .record = kind};
+        w->watch = kube_watch_start(c->client, g, &opts, &sink, w);
+    }
+}
+
+static void stop_watches(struct cluster *c)
+{
+    for (size_t i = 0; i < c->n_watches; i++) {
+        kube_watch_stop(c->watches[i].watch);
+        records_done(&c->watches[i].records);
+    }
+    c->n_watches = 0;
+}
+
+static void wake_watches(struct cluster *c)
+{
+    for (size_t i = 0; i < c->n_watches; i++)
+        kube_watch_wake(c->watches[i].watch);
+}
+
+/* --- probe and identity --- */
+
+static void on_timer(uv_timer_t *t)
+{
+    probe(t->data);
+}
+
+static void probe_after(struct cluster *c, uint64_t ms)
+{
+    if (!c->closing)
+        uv_timer_start(&c->timer, on_timer, ms, 0);
+}
+
+static void set_state(struct cluster *c, enum cluster_state state, const struct err *err)
+{
+    bool changed = c->state != state || (err && !str_eq(c->problem.msg, err->msg));
+    bool back = state == CLUSTER_REACHABLE && c->state == CLUSTER_UNREACHABLE;
+    c->state = state;
+    c->problem = err ? *err : (struct err){0};
+    if (back)
+        wake_watches(c);
+    if (changed)
+        notify(c);
+}
+
+static void on_no_answer(struct cluster *c, const struct err *err)
+{
+    c->failures++;
+    bool refused =
+        err->class == ERR_UNAUTHORIZED || err->class == ERR_FORBIDDEN || err->class == ERR_INVALID;
+    if (refused || c->failures >= CLUSTER_PROBE_FAILURES || c->state == CLUSTER_UNKNOWN)
+        set_state(c, CLUSTER_UNREACHABLE, err);
+    probe_after(c, CLUSTER_PROBE_AGAIN_MS);
+}
+
+static void check_identity(struct cluster *c, const char *uid)
+{
+    if (c->pinned && !str_eq(c->pinned, uid)) {
+        struct err err;
+        err_set(&err, ERR_INVALID, 0,
+                "another cluster answers at this address: kube-system has UID %s, pinned is %s",
+                uid, c->pinned);
+        stop_watches(c);
+        set_state(c, CLUSTER_STRANGER, &err);
+        return;
+    }
+    xfreep(&c->uid);
+    c->uid = xstrdup(uid);
+    if (!c->pinned)
+        c->pinned = xstrdup(uid);
+    start_watches(c);
+    set_state(c, CLUSTER_REACHABLE, NULL);
+}
+
+static void on_identity(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct cluster *c = arg;
+    c->probe = NULL;
+    const char *uid = err ? NULL : jx_str(r->body, "metadata.uid");
+    struct err none;
+    if (!err && !uid)
+        err_set(&none, ERR_TRANSIENT, 0, "namespace kube-system has no UID in the answer");
+    if (!uid) {
+        on_no_answer(c, err ? err : &none);
+        return;
+    }
+    c->failures = 0;
+    c->checked_ms = clock_ms(c->clock);
+    check_identity(c, uid);
+    probe_after(c, CLUSTER_PROBE_MS);
+}
+
+static void on_version(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct cluster *c = arg;
+    c->probe = NULL;
+    const char *version = err ? NULL : jx_str(r->body, "gitVersion");
+    if (!version) {
+        on_no_answer(
+            c, err ? err
+                   : &(struct err){ERR_TRANSIENT, 0, 0, "no gitVersion in the answer of /version"});
+        return;
+    }
+    if (!str_eq(c->version, version)) {
+        xfreep(&c->version);
+        c->version = xstrndup(version, 64);
+        const char *minor = str_or(jx_str(r->body, "minor"), "");
+        auto_free char *digits = xstrndup(minor, strspn(minor, "0123456789"));
+        int64_t n = 0;
+        c->minor = str_to_i64(digits, 0, 1000, &n) == 0 ? (int)n : 0;
+        notify(c);
+    }
+    struct kube_request q = {.method = "GET",
+                             .path = "/api/v1/namespaces/kube-system",
+                             .accept = KUBE_ACCEPT_METADATA,
+                             .timeout_ms = CLUSTER_PROBE_TIMEOUT_MS};
+    c->probe = kube_call(c->client, &q, on_identity, c);
+}
+
+static void probe(struct cluster *c)
+{
+    if (c->probe || !c->client || c->closing)
+        return;
+    struct kube_request q = {
+        .method = "GET", .path = "/version", .timeout_ms = CLUSTER_PROBE_TIMEOUT_MS};
+    c->probe = kube_call(c->client, &q, on_version, c);
+}
+
+/* --- tasks --- */
+
+void cluster_task_begin(struct cluster *c, struct cluster_task *t,
+                        void (*drop)(struct cluster_task *t))
+{
+    *t = (struct cluster_task){.cluster = c, .next = c->tasks, .drop = drop};
+    if (c->tasks)
+        c->tasks->prev = t;
+    c->tasks = t;
+}
+
+void cluster_task_end(struct cluster_task *t)
+{
+    if (t->prev)
+        t->prev->next = t->next;
+    else
+        t->cluster->tasks = t->next;
+    if (t->next)
+        t->next->prev = t->prev;
+}
+
+static void drop_tasks(struct cluster *c)
+{
+    while (c->tasks) {
+        struct cluster_task *t = c->tasks;
+        cluster_task_end(t);
+        t->drop(t);
+    }
+}
+
+/* --- life --- */
+
+static void drop_client(struct cluster *c)
+{
+    applier_cancel(c);
+    stop_watches(c);
+    c->probe = NULL;
+    if (c->client)
+        kube_client_free(c->client);
+    c->client = NULL;
+    drop_tasks(c);
+}
+
+struct cluster *cluster_new(uv_loop_t *loop, const struct clock *clock, const char *ns,
+                            const char *name, cluster_changed_cb *changed, void *arg)
+{
+    size_t n = strlen(ns) + strlen(name) + 2;
+    struct cluster *c = xcalloc(1, sizeof *c + n);
+    *c = (struct cluster){.loop = loop, .clock = clock, .changed = changed, .arg = arg};
+    snprintf(c->key, n, "%s/%s", ns, name);
+    c->ns = xstrdup(ns);
+    c->name = xstrdup(name);
+    uv_timer_init(loop, &c->timer);
+    c->timer.data = c;
+    return c;
+}
+
+int cluster_configure(struct cluster *c, const struct kube_config *config, const char *digest,
+                      const char *pinned, struct err *err)
+{
+    if (pinned && !c->pinned)
+        c->pinned = xstrdup(pinned);
+    if (c->client && str_eq(c->config_digest, digest))
+        return 0;
+    if (c->client && str_eq(kube_client_server(c->client), config->server)) {
+        if (kube_client_set_config(c->client, config, err) < 0)
+            return -1;
+        wake_watches(c);
+    } else {
+        struct kube_client *fresh = kube_client_new(c->loop, c->clock, c->name, config, err);
+        if (!fresh)
+            return -1;
+        drop_client(c);
+        c->client = fresh;
+    }
+    snprintf(c->config_digest, sizeof c->config_digest, "%s", digest);
+    c->failures = 0;
+    probe_after(c, 0);
+    return 0;
+}
+
+static void on_closed(uv_handle_t *h)
+{
+    struct cluster *c = h->data;
+    free(c->ns);
+    free(c->name);
+    free(c->pinned);
+    free(c->uid);
+    free(c->version);
+    free(c);
+}
+
+void cluster_free(struct cluster *c)
+{
+    if (!c)
+        return;
+    c->closing = true;
+    drop_client(c);
+    uv_timer_stop(&c->timer);
+    uv_close((uv_handle_t *)&c->timer, on_closed);
+}
+
+bool cluster_known(const struct cluster *c)
+{
+    for (size_t i = 0; i < c->n_watches; i++)
+        if (!c->watches[i].records.synced)
+            return false;
+    return c->n_watches > 0;
+}
+
+bool cluster_ready(const struct cluster *c)
+{
+    return c->state == CLUSTER_REACHABLE && cluster_known(c);
+}
+
+const struct cluster_watch *cluster_broken_watch(const struct cluster *c)
+{
+    for (size_t i = 0; i < c->n_watches; i++)
+        if (c->watches[i].problem[0])
+            return &c->watches[i];
+    return NULL;
+}
+
+struct records *cluster_records(struct cluster *c, const struct gvr *gvr)
+{
+    for (size_t i = 0; i < c->n_watches; i++)
+        if (c->watches[i].gvr == gvr)
+            return &c->watches[i].records;
+    return NULL;
+}

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One member cluster at run time: its client, whether it answers, who it is, and the records of what we watch in it.
+ *
+ * Life: cluster_new -> cluster_configure (credentials) -> probes -> identity checked -> watches. A cluster that stops
+ * answering keeps its records (absence is not deletion) and is probed until it is back. */
+#ifndef RUNTIME_CLUSTER_H
+#define RUNTIME_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <uthash.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "kube/client.h"
+#include "kube/watch.h"
+#include "plan/plan.h"
+#include "runtime/records.h"
+
+enum {
+    CLUSTER_PROBE_MS = 8000,       /* while it answers */
+    CLUSTER_PROBE_AGAIN_MS = 4000, /* after a probe without answer */
+    CLUSTER_PROBE_TIMEOUT_MS = 5000,
+    CLUSTER_PROBE_FAILURES = 3, /* then it is unreachable: 8 + 3 x 5 + 2 x 4 s = 31 s at most */
+};
+
+enum cluster_state {
+    CLUSTER_UNKNOWN, /* no credentials yet, or the first probe is on its way */
+    CLUSTER_REACHABLE,
+    CLUSTER_UNREACHABLE,
+    CLUSTER_STRANGER, /* another cluster answers than the one that was pinned: nothing is written */
+};
+
+struct cluster;
+
+/* Something changed that others may want to look at: state, or records. */
+typedef void cluster_changed_cb(void *arg, struct cluster *c);
+/* A write to it was answered with success. */
+typedef void cluster_written_cb(void *arg);
+
+/* One watched kind. */
+struct cluster_watch {
+    struct cluster *cluster;
+    const struct gvr *gvr;
+    enum kube_record_kind record;
+    struct records records;
+    struct kube_watch *watch;
+    char problem[ERR_MSG_MAX]; /* why it does not work at the moment, or "" */
+};
+
+enum { CLUSTER_WATCHES_MAX = 24 };
+
+/* Something that waits for an answer of a cluster's client. The client's end ends it without an answer: then drop is
+ * called instead, to free it. Embedded in what waits. */
+struct cluster_task {
+    struct cluster *cluster;
+    struct cluster_task *prev, *next;
+    void (*drop)(struct cluster_task *t);
+};
+
+struct cluster {
+    char *ns, *name; /* of its MemberCluster */
+    uv_loop_t *loop;
+    const struct clock *clock;
+    struct kube_client *client; /* NULL until configured */
+    char config_digest[65];     /* of the credentials in use */
+    enum cluster_state state;
+    struct err problem; /* why it is not reachable */
+    int failures;
+    char *pinned;  /* UID of kube-system that we insist on, or NULL: the first one seen */
+    char *uid;     /* seen */
+    char *version; /* "v1.37.2" */
+    int minor;
+    int64_t checked_ms; /* of the last answer */
+    uv_timer_t timer;
+    bool timer_open;
+    struct kube_call *probe;
+    struct cluster_watch watches[CLUSTER_WATCHES_MAX];
+    size_t n_watches;
+    struct cluster_task *tasks;
+    struct op *ops; /* the applier's: writes on their way, by object */
+    size_t n_ops;   /* of them, without an answer yet */
+    cluster_changed_cb *changed;
+    cluster_written_cb *written; /* may be NULL */
+    void *arg;
+    bool closing;
+    UT_hash_handle hh;
+    char key[]; /* "namespace/name" */
+};
+
+struct cluster *cluster_new(uv_loop_t *loop, const struct clock *clock, const char *ns,
+                            const char *name, cluster_changed_cb *changed, void *arg);
+/* Starts or goes on with these credentials; equal ones change nothing. digest: SHA-256 of them. pinned: UID or NULL. */
+int cluster_configure(struct cluster *c, const struct kube_config *config, const char *digest,
+                      const char *pinned, struct err *err);
+/* Stops everything; freed when the loop has let go of its handles. */
+void cluster_free(struct cluster *c);
+
+/* Answers, is who it should be, and every first list is complete. */
+bool cluster_ready(const struct cluster *c);
+/* Every first list was complete at least once since start: its facts may be used even while it is away. */
+bool cluster_known(const struct cluster *c);
+/* The first watch that does not work, or NULL. */
+const struct cluster_watch *cluster_broken_watch(const struct cluster *c);
+
+void cluster_task_begin(struct cluster *c, struct cluster_task *t,
+                        void (*drop)(struct cluster_task *t));
+void cluster_task_end(struct cluster_task *t);
+
+/* Records of a kind; NULL for a kind that is not watched. */
+struct records *cluster_records(struct cluster *c, const struct gvr *gvr);
+
+#endif

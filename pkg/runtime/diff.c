@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "runtime/diff.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "json/jx.h"
+
+int64_t diff_renewal(int64_t issued, int64_t expires, const char *seed)
+{
+    int64_t life = expires > issued ? expires - issued : 0;
+    int64_t permille = 700 + (int64_t)(str_hash(seed) % 101);
+    return issued + life / 1000 * permille + life % 1000 * permille / 1000;
+}
+
+/* Content without readable times is as good as expired: it is made anew. */
+static int64_t renewal_of(const struct plan_object *want, const struct record *live)
+{
+    int64_t issued, expires;
+    if (clock_parse(live->obj->meta.issued, &issued) < 0 ||
+        clock_parse(live->obj->meta.expires, &expires) < 0)
+        return 1;
+    return diff_renewal(issued, expires, str_or(want->peer, want->name));
+}
+
+static bool owns(const struct plan_object *want, struct record *live)
+{
+    if (str_eq(live->verified, want->intent))
+        return true;
+    auto_json *fields = live->obj->meta.fields
+                            ? jx_load(live->obj->meta.fields, strlen(live->obj->meta.fields), NULL)
+                            : NULL;
+    if (!fields || !plan_owns(want->body, fields))
+        return false;
+    snprintf(live->verified, sizeof live->verified, "%s", want->intent);
+    return true;
+}
+
+/* DNS entries never take over a Service that somebody else made; a Service of ours that got a selector is the user's. */
+static bool users_service(const struct plan_object *want, const struct record *live)
+{
+    return want->wave == PLAN_DNS && (!live->obj->meta.managed || live->obj->has_selector);
+}
+
+enum diff_verdict diff_object(const struct plan_object *want, struct record *live,
+                              const char *owner_uid, int64_t now_s, int64_t *renew_at)
+{
+    *renew_at = 0;
+    if (!live)
+        return DIFF_APPLY;
+    const struct kube_meta *m = &live->obj->meta;
+    if ((m->managed && m->owner_uid && !str_eq(m->owner_uid, owner_uid)) ||
+        users_service(want, live))
+        return DIFF_FOREIGN;
+    if (!str_eq(m->intent, want->intent) || !str_eq(m->owner_uid, owner_uid) || !owns(want, live))
+        return DIFF_APPLY;
+    if (want->content == PLAN_CACERTS || want->content == PLAN_REMOTE_SECRET)
+        *renew_at = renewal_of(want, live);
+    return *renew_at && *renew_at <= now_s ? DIFF_APPLY : DIFF_SAME;
+}
