@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+#include "runtime/diff.h"
+
+static const struct gvr secrets = {"", "v1", "secrets", "Secret", true};
+static const struct gvr services = {"", "v1", "services", "Service", true};
+
+/* A live object as its projection: the strings are literals, the record alone is allocated. */
+static struct record *live_new(const struct kube_meta *meta)
+{
+    struct record *r = xcalloc(1, sizeof *r + 1);
+    r->obj = xcalloc(1, sizeof *r->obj);
+    r->obj->meta = *meta;
+    return r;
+}
+
+static void live_free(struct record *r)
+{
+    free(r->obj);
+    free(r);
+}
+
+#define FIELDS "{\"f:metadata\":{\"f:labels\":{\"f:a\":{}}},\"f:data\":{\"f:k\":{}}}"
+
+static const struct kube_meta good = {
+    .ns = "n",
+    .name = "s",
+    .managed = true,
+    .owner_uid = "u",
+    .intent = "1",
+    .fields = FIELDS,
+};
+
+static struct plan_object want_new(enum plan_content content)
+{
+    json_t *body = json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s}}, s:{s:s}}", "apiVersion", "v1",
+                             "kind", "Secret", "metadata", "name", "s", "namespace", "n", "labels",
+                             "a", "b", "data", "k", "v");
+    return (struct plan_object){.wave = PLAN_CONFIG,
+                                .gvr = &secrets,
+                                .ns = "n",
+                                .name = "s",
+                                .content = content,
+                                .body = body,
+                                .intent = "1"};
+}
+
+static enum diff_verdict judge(const struct plan_object *want, const struct kube_meta *meta,
+                               int64_t now)
+{
+    struct record *r = meta ? live_new(meta) : NULL;
+    int64_t renew;
+    enum diff_verdict v = diff_object(want, r, "u", now, &renew);
+    if (r)
+        live_free(r);
+    return v;
+}
+
+static void test_verdicts(void **state)
+{
+    (void)state;
+    struct plan_object want = want_new(PLAN_PLAIN);
+    struct kube_meta other = good, older = good, taken = good, unmanaged = good;
+    other.owner_uid = "somebody";
+    older.intent = "0";
+    taken.fields = "{\"f:metadata\":{\"f:labels\":{\"f:a\":{}}}}";
+    unmanaged.managed = false;
+    unmanaged.owner_uid = NULL;
+    assert_int_equal(judge(&want, NULL, 0), DIFF_APPLY);
+    assert_int_equal(judge(&want, &good, 0), DIFF_SAME);
+    assert_int_equal(judge(&want, &other, 0), DIFF_FOREIGN);
+    assert_int_equal(judge(&want, &older, 0), DIFF_APPLY);
+    assert_int_equal(judge(&want, &taken, 0), DIFF_APPLY);
+    assert_int_equal(judge(&want, &unmanaged, 0), DIFF_APPLY);
+    json_decref(want.body);
+}
+
+static void test_verified_is_remembered_per_intent(void **state)
+{
+    (void)state;
+    struct plan_object want = want_new(PLAN_PLAIN);
+    struct record *r = live_new(&good);
+    int64_t renew;
+    assert_int_equal(diff_object(&want, r, "u", 0, &renew), DIFF_SAME);
+    assert_string_equal(r->verified, "1");
+    want.intent = "2";
+    assert_int_equal(diff_object(&want, r, "u", 0, &renew), DIFF_APPLY);
+    live_free(r);
+    json_decref(want.body);
+}
+
+static void test_users_service_is_never_taken(void **state)
+{
+    (void)state;
+    struct plan_object want = want_new(PLAN_PLAIN);
+    want.wave = PLAN_DNS;
+    want.gvr = &services;
+    struct kube_meta unmanaged = good;
+    unmanaged.managed = false;
+    assert_int_equal(judge(&want, &unmanaged, 0), DIFF_FOREIGN);
+    struct record *r = live_new(&good);
+    int64_t renew;
+    r->obj->has_selector = true; /* the user laid the real Service over ours */
+    assert_int_equal(diff_object(&want, r, "u", 0, &renew), DIFF_FOREIGN);
+    live_free(r);
+    json_decref(want.body);
+}
+
+static void test_content_is_renewed_before_its_end(void **state)
+{
+    (void)state;
+    struct plan_object want = want_new(PLAN_REMOTE_SECRET);
+    want.peer = "c2";
+    struct kube_meta m = good;
+    m.issued = "2026-01-01T00:00:00Z";
+    m.expires = "2026-01-02T00:00:00Z";
+    const int64_t issued = 1767225600, life = 86400;
+    assert_int_equal(judge(&want, &m, issued + life * 69 / 100), DIFF_SAME);
+    assert_int_equal(judge(&want, &m, issued + life * 81 / 100), DIFF_APPLY);
+    m.expires = "soon";
+    assert_int_equal(judge(&want, &m, issued), DIFF_APPLY);
+    json_decref(want.body);
+}
+
+static void test_renewal_is_spread_over_a_tenth(void **state)
+{
+    (void)state;
+    int64_t least = INT64_MAX, most = 0;
+    char seed[] = "aa";
+    for (seed[0] = 'a'; seed[0] <= 'z'; seed[0]++)
+        for (seed[1] = 'a'; seed[1] <= 'z'; seed[1]++) {
+            int64_t at = diff_renewal(1000, 1000 + 100000, seed) - 1000;
+            assert_in_range(at, 70000, 80000);
+            least = at < least ? at : least;
+            most = at > most ? at : most;
+        }
+    assert_true(most - least > 8000);
+    assert_int_equal(diff_renewal(10, 5, "x"), 10);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_verified_is_remembered_per_intent),
+        cmocka_unit_test(test_users_service_is_never_taken),
+        cmocka_unit_test(test_content_is_renewed_before_its_end),
+        cmocka_unit_test(test_renewal_is_spread_over_a_tenth),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
