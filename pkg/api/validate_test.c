@@ -31,7 +31,7 @@ static const struct {
      NULL},
     {NAME_40 "1", "{\"clusterSelector\":{}}",
      "metadata.name: \"" NAME_40 "1\" must be at most 40 lower-case letters, digits and '-', which "
-                                 "is not the first or the last: it becomes part of "
+     "is not the first or the last: it becomes part of "
      "label values and Service names in member clusters"},
     {"shop", "{}", "spec: set exactly one of clusters and clusterSelector"},
     {"shop", "{\"clusters\":[{\"name\":\"a\"}],\"clusterSelector\":{}}",
