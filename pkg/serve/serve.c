@@ -2,6 +2,7 @@
 #include "serve/serve.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libwebsockets.h>
 #include <netinet/in.h>
 #include <stdlib.h>
@@ -23,7 +24,7 @@ enum {
     IDLE_TIMEOUT_S = 5, /* short: an idle connection takes the place of a probe */
     STOP_TICK_MS = 1,
     STOP_TICKS = 3,
-    HOST_MAX = 64,
+    BACKLOG = 64,
 };
 
 struct serve {
@@ -32,6 +33,7 @@ struct serve {
     struct lws_protocols protocols[2];
     struct serve_hooks hooks;
     uv_loop_t *loop;
+    uv_tcp_t listener;
     uv_timer_t stopping;
     int ticks;
     int connections;
@@ -161,8 +163,6 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     struct serve *s = lws_context_user(lws_get_context(wsi));
     (void)len;
     switch ((int)reason) {
-    case LWS_CALLBACK_FILTER_NETWORK_CONNECTION:
-        return s->connections >= CONNECTIONS_MAX;
     case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
         s->connections++;
         return 0;
@@ -186,64 +186,76 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 /* --- listening ---- */
 
-struct target {
-    char host[HOST_MAX]; /* without brackets; "" = every address */
-    int port;
-    bool v4_only;
-};
-
-static int parse_address(const char *address, struct target *t, struct err *err)
+/* An address to bind to. No names: asking DNS would stop the loop. */
+static int parse_address(const char *address, struct sockaddr_storage *ret, struct err *err)
 {
     const char *colon = strrchr(address, ':');
     size_t n = colon ? (size_t)(colon - address) : 0;
     bool bracketed = n >= 2 && address[0] == '[' && address[n - 1] == ']';
     int64_t port;
-    if (!colon || n >= HOST_MAX || str_to_i64(colon + 1, 0, UINT16_MAX, &port) < 0)
+    if (!colon || str_to_i64(colon + 1, 0, UINT16_MAX, &port) < 0)
         return err_set(err, ERR_INVALID, 0, "'%s' is not [HOST]:PORT", address);
-    memcpy(t->host, address + bracketed, n - 2 * bracketed);
-    t->host[n - 2 * bracketed] = '\0';
-    t->port = (int)port;
-    return 0;
-}
-
-/* An address to bind to, and its length. No names: asking DNS would stop the loop. */
-static int resolve(const struct target *t, const char *address, struct sockaddr_storage *ret,
-                   struct err *err)
-{
-    if (uv_ip4_addr(t->host, t->port, (struct sockaddr_in *)ret) == 0 ||
-        uv_ip6_addr(*t->host ? t->host : "::", t->port, (struct sockaddr_in6 *)ret) == 0)
+    auto_free char *host = xstrndup(address + bracketed, n - 2 * bracketed);
+    if (uv_ip4_addr(host, (int)port, (struct sockaddr_in *)ret) == 0 ||
+        uv_ip6_addr(*host ? host : "::", (int)port, (struct sockaddr_in6 *)ret) == 0)
         return 0;
     return err_set(err, ERR_INVALID, 0, "'%s': the host must be an IP address", address);
 }
 
-static int try_bind(const struct sockaddr_storage *a)
+/* A bound socket, or -errno. */
+static int bind_socket(const struct sockaddr_storage *a)
 {
-    int fd = socket(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    int fd = socket(a->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
     if (fd < 0)
-        return errno;
+        return -errno;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    socklen_t len =
-        a->ss_family == AF_INET ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
-    int rc = bind(fd, (const struct sockaddr *)a, len) < 0 || listen(fd, 1) < 0 ? errno : 0;
+    bool v4 = a->ss_family == AF_INET;
+    socklen_t len = v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    if (bind(fd, (const struct sockaddr *)a, len) == 0)
+        return fd;
+    int rc = -errno;
     close(fd);
     return rc;
 }
 
-/* The library does not say why it could not listen, so this is found out before it is asked. */
-static int probe_address(const char *address, struct target *t, struct err *err)
+static int bind_address(const char *address, struct err *err)
 {
     struct sockaddr_storage a = {0};
-    if (parse_address(address, t, err) < 0 || resolve(t, address, &a, err) < 0)
+    if (parse_address(address, &a, err) < 0)
         return -1;
-    int rc = try_bind(&a);
-    if (rc && !*t->host && rc != EADDRINUSE && rc != EACCES) { /* a machine without IPv6 */
-        uv_ip4_addr("0.0.0.0", t->port, (struct sockaddr_in *)&a);
-        rc = try_bind(&a);
+    int fd = bind_socket(&a);
+    if ((fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL) && *address == ':') {
+        in_port_t port = ((struct sockaddr_in6 *)&a)->sin6_port; /* a machine without IPv6 */
+        *(struct sockaddr_in *)&a = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = port};
+        fd = bind_socket(&a);
     }
-    t->v4_only = a.ss_family == AF_INET;
-    if (str_eq(t->host, "0.0.0.0") || str_eq(t->host, "::"))
-        t->host[0] = '\0'; /* the library's word for all of them */
-    return rc ? err_set(err, ERR_INVALID, rc, "cannot listen on %s: %s", address, strerror(rc)) : 0;
+    if (fd < 0)
+        err_set(err, ERR_INVALID, -fd, "cannot listen on %s: %s", address, strerror(-fd));
+    return fd;
+}
+
+static void free_handle(uv_handle_t *h)
+{
+    free(h);
+}
+
+/* libuv accepts, for it stays calm when the process has no descriptor left (it closes what comes),
+ * where the library's own listener would spin. */
+static void on_connection(uv_stream_t *listener, int status)
+{
+    struct serve *s = listener->data;
+    if (status < 0)
+        return;
+    uv_tcp_t *peer = xcalloc(1, sizeof *peer);
+    uv_tcp_init(s->loop, peer);
+    uv_os_fd_t fd;
+    if (uv_accept(listener, (uv_stream_t *)peer) == 0 && s->connections < CONNECTIONS_MAX &&
+        uv_fileno((uv_handle_t *)peer, &fd) == 0) {
+        int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (own >= 0)
+            lws_adopt_socket_vhost(s->vhost, own);
+    }
+    uv_close((uv_handle_t *)peer, free_handle);
 }
 
 static void on_library_log(int level, const char *line)
@@ -274,13 +286,10 @@ static struct lws_context *new_context(struct serve *s)
     return lws_create_context(&info);
 }
 
-static struct lws_vhost *new_vhost(struct serve *s, const struct target *t)
+static struct lws_vhost *new_vhost(struct serve *s)
 {
     struct lws_context_creation_info info = {
-        .options = LWS_SERVER_OPTION_FAIL_UPON_UNABLE_TO_BIND |
-                   (t->v4_only ? (uint64_t)LWS_SERVER_OPTION_DISABLE_IPV6 : 0),
-        .port = t->port,
-        .iface = *t->host ? t->host : NULL,
+        .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .protocols = s->protocols,
         .vhost_name = "serve",
         .timeout_secs = REQUEST_TIMEOUT_S,
@@ -291,11 +300,31 @@ static struct lws_vhost *new_vhost(struct serve *s, const struct target *t)
     return lws_create_vhost(s->context, &info);
 }
 
+/* Takes fd. */
+static int start(struct serve *s, const char *address, int fd, struct err *err)
+{
+    uv_tcp_init(s->loop, &s->listener);
+    s->listener.data = s;
+    int rc = uv_tcp_open(&s->listener, fd);
+    if (rc < 0)
+        close(fd);
+    else
+        rc = uv_listen((uv_stream_t *)&s->listener, BACKLOG, on_connection);
+    if (rc < 0)
+        return err_set(err, ERR_INVALID, -rc, "cannot listen on %s: %s", address, strerror(-rc));
+    s->context = new_context(s);
+    if (s->context)
+        s->vhost = new_vhost(s);
+    if (!s->vhost)
+        return err_set(err, ERR_BUG, 0, "libwebsockets did not start: is its libuv plugin there?");
+    return 0;
+}
+
 struct serve *serve_start(uv_loop_t *loop, const char *address, const struct serve_hooks *hooks,
                           struct err *err)
 {
-    struct target t = {0};
-    if (probe_address(address, &t, err) < 0)
+    int fd = bind_address(address, err);
+    if (fd < 0)
         return NULL;
     struct serve *s = xcalloc(1, sizeof *s);
     s->loop = loop;
@@ -305,21 +334,19 @@ struct serve *serve_start(uv_loop_t *loop, const char *address, const struct ser
         .callback = on_event,
         .per_session_data_size = sizeof(struct reply),
     };
-    s->context = new_context(s);
-    if (s->context)
-        s->vhost = new_vhost(s, &t);
-    if (s->vhost)
+    if (start(s, address, fd, err) == 0)
         return s;
-    err_set(err, ERR_BUG, 0, "cannot serve %s: %s", address,
-            s->context ? "the library cannot listen there"
-                       : "libwebsockets did not start; is its libuv plugin installed?");
     serve_stop(s);
     return NULL;
 }
 
 int serve_port(const struct serve *s)
 {
-    return lws_get_vhost_listen_port(s->vhost);
+    struct sockaddr_storage a = {0};
+    int len = sizeof a;
+    uv_tcp_getsockname(&s->listener, (struct sockaddr *)&a, &len);
+    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port
+                                         : ((struct sockaddr_in *)&a)->sin_port);
 }
 
 /* --- stopping ---- */
@@ -349,6 +376,7 @@ void serve_stop(struct serve *s)
     uv_timer_init(s->loop, &s->stopping);
     s->stopping.data = s;
     uv_timer_start(&s->stopping, on_stopping, STOP_TICK_MS, STOP_TICK_MS);
+    uv_close((uv_handle_t *)&s->listener, NULL); /* closed long before the last tick */
     if (s->context)
         lws_context_destroy(s->context);
 }

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -333,6 +335,29 @@ static void stopping_drops_busy_connections(void **state)
     teardown(&f);
 }
 
+/* Without a descriptor left, whoever comes is turned away at once, and the loop can sleep again. */
+static void no_descriptor_left(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    struct client c = {.deaf = false};
+    client_start(&f, &c, "GET /healthz HTTP/1.1\r\nHost: l\r\n\r\n");
+    struct rlimit before, tight;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int lowest = dup(STDERR_FILENO);
+    close(lowest);
+    tight = (struct rlimit){(rlim_t)lowest, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    while (!c.ended)
+        uv_run(&f.loop, UV_RUN_ONCE);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(c.got.len, 0);
+    auto_free char *answer = get(&f, "/healthz");
+    expect("after it", answer, "HTTP/1.1 200 ", "ok\n");
+    teardown(&f);
+}
+
 static void addresses_that_cannot_be(void **state)
 {
     (void)state;
@@ -400,6 +425,7 @@ int main(void)
         cmocka_unit_test(bad_requests_end_the_connection),
         cmocka_unit_test(a_crowd_is_turned_away),
         cmocka_unit_test(stopping_drops_busy_connections),
+        cmocka_unit_test(no_descriptor_left),
         cmocka_unit_test(addresses_that_cannot_be),
         cmocka_unit_test(metric_lines),
         cmocka_unit_test(a_full_buffer_holds_whole_lines),
