@@ -187,10 +187,10 @@ class Controller:
 
     def __init__(self, system):
         with open(VALUES, encoding="utf-8") as f:
-            istio = yaml.safe_load(f)["istio"]
+            values = yaml.safe_load(f)
         self.cmd = [LAB, "in", "c1", BINARY, "run", "--kubeconfig", system.hub.kubeconfig, "--namespace", NS, "--metrics-bind-address", "0",
-                    "--data", os.path.join(ROOT, "build/istio-data"), "--istio-hub", istio["hub"], "--istio-tag", str(istio["tag"])]
-        for name, value in istio.get("env", {}).items():
+                    "--data", os.path.join(ROOT, "build/istio-data"), "--istio-hub", values["istio"]["hub"], "--istio-tag", values["istio"]["tag"]]
+        for name, value in values["istiodEnv"].items():
             self.cmd += ["--istiod-env", f"{name}={value}"]
         self.log = os.path.join(system.folder, "controller.log")
         self.process = None
