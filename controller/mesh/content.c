@@ -18,12 +18,24 @@ enum {
     BODY_BYTES_MAX = 4 * 1048576,
 };
 
+/* Fields are taken by force only on an object that is ours, or was a former Mesh's of this name. */
+static struct op *begin(const struct mesh_pass *p, struct mesh_member *mm,
+                        const struct plan_object *o)
+{
+    struct records *all = cluster_records(mm->cluster, o->gvr);
+    const struct record *r = all ? records_find(all, o->ns, o->name) : NULL;
+    struct op *op = applier_begin(mm->cluster, o->gvr, o->ns, o->name);
+    op->ours = r && r->obj->meta.managed && str_eq(r->obj->meta.mesh, p->mesh->name);
+    return op;
+}
+
 /* --- plain objects, and those whose spec is in a file --- */
 
-static void apply_plain(struct mesh_member *mm, const struct plan_object *o)
+static void apply_plain(const struct mesh_pass *p, struct mesh_member *mm,
+                        const struct plan_object *o)
 {
     auto_free char *body = jx_dump(o->body);
-    applier_send(applier_begin(mm->cluster, o->gvr, o->ns, o->name), body, strlen(body), false);
+    applier_send(begin(p, mm, o), body, strlen(body), false);
 }
 
 static int read_file(const char *path, struct buf *out, struct err *err)
@@ -41,9 +53,10 @@ static int read_file(const char *path, struct buf *out, struct err *err)
 }
 
 /* The file's members are spliced in as text: a CRD's schema is large, and nothing here needs its tree. */
-static void apply_file(struct mesh_member *mm, const struct plan_object *o)
+static void apply_file(const struct mesh_pass *p, struct mesh_member *mm,
+                       const struct plan_object *o)
 {
-    struct op *op = applier_begin(mm->cluster, o->gvr, o->ns, o->name);
+    struct op *op = begin(p, mm, o);
     auto_buf body = BUF_INIT(CRD_BYTES_MAX), file = BUF_INIT(CRD_BYTES_MAX);
     struct err err = {0};
     if (read_file(o->file, &file, &err) < 0) {
@@ -139,7 +152,7 @@ static void apply_cacerts(struct mesh_pass *p, struct mesh_member *mm, const str
         return;
     }
     struct err err = {0};
-    struct op *op = applier_begin(mm->cluster, o->gvr, o->ns, o->name);
+    struct op *op = begin(p, mm, o);
     auto_json *body = json_deep_copy(o->body);
     if (fill_cacerts(p, mm, body, &err) < 0)
         applier_fail(op, &err);
@@ -219,7 +232,7 @@ static void apply_remote_secret(struct mesh_pass *p, struct mesh_member *mm,
             peer = &p->members[i];
     if (!peer || !peer->cluster)
         return;
-    struct op *op = applier_begin(mm->cluster, o->gvr, o->ns, o->name);
+    struct op *op = begin(p, mm, o);
     struct token_wait *w = xcalloc(1, sizeof *w);
     *w = (struct token_wait){
         .manager = p->mesh->manager,
@@ -242,10 +255,10 @@ void mesh_apply(struct mesh_pass *p, struct mesh_member *mm, const struct plan_o
 {
     switch (o->content) {
     case PLAN_PLAIN:
-        apply_plain(mm, o);
+        apply_plain(p, mm, o);
         break;
     case PLAN_FILE:
-        apply_file(mm, o);
+        apply_file(p, mm, o);
         break;
     case PLAN_CACERTS:
         apply_cacerts(p, mm, o);

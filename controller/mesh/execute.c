@@ -8,6 +8,7 @@
 #include "mesh/mesh.h"
 #include "runtime/applier.h"
 #include "runtime/diff.h"
+#include "json/jx.h"
 
 void pass_again(struct mesh_pass *p, int64_t ms)
 {
@@ -51,6 +52,18 @@ static void ask_renewal(struct mesh_pass *p, int64_t renew_at)
         pass_again(p, left * 1000);
 }
 
+/* Left by a Mesh of this name that is no more (deletionPolicy Retain): taken up again. */
+static bool orphan(const struct mesh_pass *p, const struct record *r)
+{
+    if (!r || !str_eq(r->obj->meta.mesh, p->mesh->name))
+        return false;
+    for (const struct hub_object *o = p->mesh->manager->hub.kinds[API_KIND_MESH].all; o;
+         o = o->hh.next)
+        if (str_eq(jx_str(o->obj, "metadata.uid"), r->obj->meta.owner_uid))
+            return false;
+    return !r->obj->has_selector;
+}
+
 /* True when the object is as wanted; otherwise it is being written, or can't be for the moment. */
 static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const struct plan_object *o)
 {
@@ -65,7 +78,7 @@ static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const str
         ask_renewal(p, renew_at);
         return true;
     }
-    if (v == DIFF_FOREIGN) {
+    if (v == DIFF_FOREIGN && !orphan(p, r)) {
         mm->foreign = arena_printf(p->arena, "%s %s%s%s", o->gvr->kind, str_or(o->ns, ""),
                                    o->ns ? "/" : "", o->name);
         return o->wave == PLAN_DNS; /* a user's own Service is no reason to wait */
@@ -194,6 +207,16 @@ static bool all_known(const struct mesh_pass *p)
     return true;
 }
 
+/* Whether the cluster is to hold nothing of this mesh any more. With Retain it keeps what it has. */
+static bool leaves(struct mesh_pass *p, const struct cluster *c)
+{
+    const struct mesh_member *mm = find_member(p, c->name);
+    if (!mm)
+        return p->cr->spec.deletion_policy != API_MESH_DELETION_POLICY_RETAIN;
+    return str_eq(mm->blocked_reason, "ClusterLeaving") &&
+           mm->cr->spec.deletion_policy != API_MEMBER_CLUSTER_DELETION_POLICY_RETAIN;
+}
+
 struct pruning {
     struct mesh_pass *p;
     struct cluster *c;
@@ -254,17 +277,15 @@ static void remove_wave(const struct pruning *x, int wave)
 
 static struct pruning pruning_of(struct mesh_pass *p, struct cluster *c, bool everything)
 {
-    struct mesh_member *mm = find_member(p, c->name);
-    bool leaves = !mm || str_eq(mm->blocked_reason, "ClusterLeaving");
-    return (struct pruning){p, c, index_plan(p->arena, mm), everything || leaves};
+    return (struct pruning){p, c, index_plan(p->arena, find_member(p, c->name)),
+                            everything || leaves(p, c)};
 }
 
 /* A member without a plan is left as it is: it can't be said what it should not hold. */
 static bool prunable(struct mesh_pass *p, struct cluster *c, bool everything)
 {
-    struct mesh_member *mm = find_member(p, c->name);
-    bool leaves = !mm || str_eq(mm->blocked_reason, "ClusterLeaving");
-    return str_eq(c->ns, p->mesh->ns) && (everything || leaves || mm->has_plan);
+    const struct mesh_member *mm = find_member(p, c->name);
+    return str_eq(c->ns, p->mesh->ns) && (everything || leaves(p, c) || (mm && mm->has_plan));
 }
 
 void mesh_prune(struct mesh_pass *p, bool everything)

@@ -88,6 +88,11 @@ struct kube_call *kube_apply(struct kube_client *c, const struct gvr *gvr, const
                              const char *subresource, const char *body, size_t body_len, bool secret_body,
                              kube_call_cb *cb, void *arg);
 
+/* The same without force: a field that somebody else owns with another value is a conflict (409, its message names the
+ * manager and the field), and nothing is written. For objects that are not known to be ours. */
+struct kube_call *kube_apply_unforced(struct kube_client *c, const struct gvr *gvr, const char *ns, const char *name,
+                                      const char *body, size_t body_len, bool secret_body, kube_call_cb *cb, void *arg);
+
 /* DELETE with preconditions.uid, propagation Background. uid NULL: no precondition. */
 struct kube_call *kube_delete(struct kube_client *c, const struct gvr *gvr, const char *ns, const char *name,
                               const char *uid, kube_call_cb *cb, void *arg);

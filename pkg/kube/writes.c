@@ -7,17 +7,15 @@
 
 static const struct gvr service_accounts = {"", "v1", "serviceaccounts", "ServiceAccount", true};
 
-struct kube_call *kube_apply(struct kube_client *c, const struct gvr *gvr, const char *ns,
-                             const char *name, const char *subresource, const char *body,
-                             size_t body_len, bool secret_body, kube_call_cb *cb, void *arg)
+static struct kube_call *apply(struct kube_client *c, const char *path, const char *options,
+                               const char *body, size_t body_len, bool secret_body,
+                               kube_call_cb *cb, void *arg)
 {
-    auto_free char *base = gvr_path(gvr, ns, name);
-    auto_free char *path =
-        xasprintf("%s%s%s?fieldManager=" KUBE_FIELD_MANAGER "&force=true&fieldValidation=Strict",
-                  base, subresource ? "/" : "", subresource ? subresource : "");
+    auto_free char *url =
+        xasprintf("%s?fieldManager=" KUBE_FIELD_MANAGER "&fieldValidation=Strict%s", path, options);
     struct kube_request q = {
         .method = "PATCH",
-        .path = path,
+        .path = url,
         .content_type = KUBE_APPLY,
         .accept = KUBE_ACCEPT_METADATA,
         .body = body,
@@ -25,6 +23,24 @@ struct kube_call *kube_apply(struct kube_client *c, const struct gvr *gvr, const
         .secret_body = secret_body,
     };
     return kube_call(c, &q, cb, arg);
+}
+
+struct kube_call *kube_apply(struct kube_client *c, const struct gvr *gvr, const char *ns,
+                             const char *name, const char *subresource, const char *body,
+                             size_t body_len, bool secret_body, kube_call_cb *cb, void *arg)
+{
+    auto_free char *base = gvr_path(gvr, ns, name);
+    auto_free char *path =
+        xasprintf("%s%s%s", base, subresource ? "/" : "", subresource ? subresource : "");
+    return apply(c, path, "&force=true", body, body_len, secret_body, cb, arg);
+}
+
+struct kube_call *kube_apply_unforced(struct kube_client *c, const struct gvr *gvr, const char *ns,
+                                      const char *name, const char *body, size_t body_len,
+                                      bool secret_body, kube_call_cb *cb, void *arg)
+{
+    auto_free char *path = gvr_path(gvr, ns, name);
+    return apply(c, path, "", body, body_len, secret_body, cb, arg);
 }
 
 struct kube_call *kube_delete(struct kube_client *c, const struct gvr *gvr, const char *ns,

@@ -101,6 +101,7 @@ struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *n
         c->n_ops++;
     op->state = OP_RUNNING;
     op->verb = OP_APPLY;
+    op->ours = false;
     op->until_ms = clock_ms(c->clock) + APPLIER_RUNNING_MS;
     return op;
 }
@@ -176,8 +177,13 @@ static void on_applied(void *arg, const struct kube_response *r, const struct er
 
 void applier_send(struct op *op, const char *body, size_t len, bool secret)
 {
-    op->call = kube_apply(op->cluster->client, op->gvr, op->ns, op->name, NULL, body, len, secret,
-                          on_applied, op);
+    struct kube_client *client = op->cluster->client;
+    if (op->ours)
+        op->call =
+            kube_apply(client, op->gvr, op->ns, op->name, NULL, body, len, secret, on_applied, op);
+    else
+        op->call = kube_apply_unforced(client, op->gvr, op->ns, op->name, body, len, secret,
+                                       on_applied, op);
 }
 
 /* --- delete --- */

@@ -41,6 +41,7 @@ struct op {
     int failures, streak; /* in a row */
     int64_t applied_ms;   /* last success */
     bool contested;
+    bool ours;      /* set by who begins the op */
     struct err err; /* of the last failure; class ERR_NONE when none */
     struct kube_call *call;
     UT_hash_handle hh;
@@ -57,7 +58,8 @@ struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *n
                          const char *name);
 /* The op of a key while it is still running, or NULL: for callbacks that come late. */
 struct op *applier_running(struct cluster *c, const char *op_key);
-/* Sends the server-side apply of an op. */
+/* Sends the server-side apply of an op: forced where the live object is ours (op->ours), else without force, so that no
+ * field is taken from anybody. */
 void applier_send(struct op *op, const char *body, size_t len, bool secret);
 void applier_fail(struct op *op, const struct err *err);
 

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "istio/istio.h"
 #include "runtime/applier.h"
 #include "json/jx.h"
 
@@ -72,6 +73,12 @@ static enum kube_record_kind record_kind(const struct gvr *g)
     return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
 }
 
+/* All Secrets that we make in a member are there; those of other namespaces are none of our business. */
+static const char *secret_namespace(const struct gvr *g)
+{
+    return str_eq(g->kind, "Secret") ? ISTIO_NAMESPACE : NULL;
+}
+
 static void start_watches(struct cluster *c)
 {
     if (c->n_watches > 0)
@@ -82,6 +89,7 @@ static void start_watches(struct cluster *c)
         bool ours = kind == KUBE_RECORD_META || kind == KUBE_RECORD_DEPLOYMENT;
         struct kube_watch_opts opts = {
             .metadata_only = kind == KUBE_RECORD_META,
+            .ns = secret_namespace(g),
             .label_selector = ours ? PLAN_LABEL_MANAGED_BY "=" PLAN_MANAGED_BY : NULL,
         };
         *w = (struct cluster_watch){.cluster = c, .gvr = g, .record = kind};
