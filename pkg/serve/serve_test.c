@@ -313,8 +313,8 @@ static void a_crowd_is_turned_away(void **state)
     teardown(&f);
 }
 
-/* Clients that ask for much and read nothing, or never finish asking, must not keep the process from
- * ending. They stay open until the server is gone, without holding the loop. */
+/* Clients that ask for much and read nothing, or never finish asking, must not keep the process
+ * from ending. They stay open until the server is gone, without holding the loop. */
 static void stopping_drops_busy_connections(void **state)
 {
     (void)state;
