@@ -2,8 +2,10 @@
 """Clusters join and leave; meshes are deleted, and leave nothing or everything."""
 import yaml
 from lab import until
-from owned import difference, labelled, nothing_left, objects, state
+from owned import difference, nothing_left, objects, state
 from system import API, ISTIO, Traffic
+
+DEPLOYMENTS = "/apis/apps/v1/namespaces/istio-system/deployments"
 
 
 def clusters(shop, *names):
@@ -62,29 +64,35 @@ def test_users_resources_of_istio_survive(shop):
     shop.ready()
 
 
-def test_retain_leaves_everything(shop):
-    """A mesh of its own over c3, deleted with Retain: all stays as it is and works on."""
+def test_retain_leaves_everything_and_the_next_mesh_takes_it_up(shop):
+    """A mesh of its own over c3: deleted with Retain, all stays; made again, it is the same; deleted without, it goes."""
     c3 = shop.all["c3"]
     shop.apply("Mesh", "keep", deletionPolicy="Retain", clusters=[{"name": "c3"}])
     shop.ready(60, "keep")
     before = state(c3)
-    assert len(before) > 20
+    assert len(before) > 30
     shop.delete_mesh("keep", 30)
-    after = {path: obj for path, obj in state(c3).items()}
-    left = set(before) - {p for p, _ in labelled(c3, "")}
-    assert not left, left
-    if after:  # when the labels stay, nothing at all has changed
-        assert difference(before, after) == []
-    istiod = c3.get("/apis/apps/v1/namespaces/istio-system/deployments/istiod")
+    assert difference(before, state(c3)) == []
+    istiod = c3.get(f"{DEPLOYMENTS}/istiod")
     assert istiod["status"]["availableReplicas"] >= 1
+
+    shop.apply("Mesh", "keep", deletionPolicy="Retain", clusters=[{"name": "c3"}])
+    shop.ready(60, "keep")
+    assert difference(before, state(c3)) == []
+    assert c3.get(f"{DEPLOYMENTS}/istiod")["metadata"]["uid"] == istiod["metadata"]["uid"]
+    shop.hub.patch(f"{API}/meshes/keep", {"spec": {"deletionPolicy": "Delete"}})
+    shop.delete_mesh("keep", 60)
+    until(60, "nothing of ours is left", lambda: nothing_left(c3) == [] and c3.get(ISTIO) is None)
     shop.ready()
 
 
 def test_deleting_a_member_that_a_mesh_uses(shop):
-    """The credentials would be gone before the mesh has cleaned up: the finalizer waits, and says so."""
-    shop.apply("Mesh", "small", clusters=[{"name": "c3"}])
-    until(30, "mesh small acts", lambda: shop.mesh("small")["status"]["conditions"])
-    shop.hub.delete(f"{API}/meshes/small")
+    """Others go on, this one is emptied, and only then its credentials are let go."""
+    c3 = shop.all["c3"]
+    clusters(shop, "c1", "c2", "c3")
+    shop.ready(60)
     shop.hub.delete(f"{API}/memberclusters/c3")
-    until(60, "both are gone", lambda: shop.mesh("small") is None and shop.member("c3") is None)
+    until(60, "c3 is gone", lambda: shop.member("c3") is None)
+    until(30, "nothing of ours is left", lambda: nothing_left(c3) == [])
+    clusters(shop, "c1", "c2")
     shop.ready()

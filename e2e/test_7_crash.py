@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The controller dies after every k-th write of an install: the same end state each time, and nothing left after each deletion."""
 import pytest
-from lab import until
+from lab import LAB, run, until
 from owned import difference, nothing_left, state
-from system import ISTIO
+from system import ISTIO, NS
 
 NAMES = "c1", "c2"
 
@@ -78,7 +78,29 @@ def test_killed_after_every_kth_write_of_a_deletion(system, install, k):
     system.resources()
     system.ready(60)
     controller.stop()
-    system.hub.kubectl("delete", "mesh", "shop", "-n", "fleet", "--wait=false")
+    system.hub.kubectl("delete", "mesh", "shop", "-n", NS, "--wait=false")
     deaths = controller.crashing(k, lambda: system.mesh() is None, 120)
     assert deaths >= 1, "it never died"
     until(40, "nothing is left", lambda: empty(system))
+
+
+def test_a_cluster_that_is_gone_does_not_hold_a_deletion_for_ever(system, install):
+    controller, _, _ = install
+    controller.start("--cleanup-grace", "5")
+    system.resources()
+    system.ready(60)
+    run(LAB, "cut", "c2")
+    try:
+        system.hub.kubectl("delete", "mesh", "shop", "-n", NS, "--wait=false")
+        until(20, "c1 is emptied meanwhile", lambda: system.all["c1"].get(ISTIO) is None)
+        until(60, "c2 is given up", lambda: system.mesh() is None)
+        events = system.hub.list(f"/api/v1/namespaces/{NS}/events")
+        assert [e for e in events if e["reason"] == "LeftBehind"], "nobody was told"
+    finally:
+        run(LAB, "heal", "c2")
+    # the next mesh of the name takes up what was left
+    until(60, "c2 is back", lambda: system.is_ready(system.member("c2")))
+    system.resources()
+    system.ready(60)
+    gone(system)
+    controller.stop()
