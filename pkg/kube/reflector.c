@@ -137,7 +137,7 @@ static void page(struct kube_reflector *r, const struct kube_input *in, int64_t 
         return;
     }
     bool more = *str_or(in->next_page, "") != '\0';
-    if (more && !*r->rv)
+    if (more && !*r->rv && !r->version_lost)
         r->paginated = true;
     forget_page(r);
     if (more) {

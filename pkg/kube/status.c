@@ -22,11 +22,20 @@ static bool is_too_large_version(const json_t *status)
     return str_starts(str_or(jx_str(status, "message"), ""), "Too large resource version");
 }
 
+/* A field that the type does not have, in a server-side apply, is answered with 500: trying again is useless. */
+static bool is_unknown_field(const json_t *status, int code)
+{
+    const char *message = str_or(jx_str(status, "message"), "");
+    return code == 500 && str_starts(message, "failed to create typed patch object");
+}
+
 static enum err_class class_of(const json_t *status, int code)
 {
     const char *reason = jx_str(status, "reason");
     if (is_too_large_version(status) || str_eq(reason, "Expired") || str_eq(reason, "Gone"))
         return ERR_EXPIRED;
+    if (is_unknown_field(status, code))
+        return ERR_INVALID;
     return err_class_of_status(code);
 }
 

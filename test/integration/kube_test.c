@@ -1,0 +1,798 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client against a real API server: KUBECONFIG, and beside that file what hack/apiserver keeps there. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above. */
+#include <cmocka.h>
+#include <libgen.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/client.h"
+#include "kube/client_priv.h"
+#include "kube/events.h"
+#include "kube/kubeconfig.h"
+#include "kube/lease.h"
+#include "kube/project.h"
+#include "kube/watch.h"
+#include "kube/watch_priv.h"
+#include "json/jx.h"
+
+extern char **environ;
+
+static const struct gvr configmaps = {"", "v1", "configmaps", "ConfigMap", true};
+static const struct gvr services = {"", "v1", "services", "Service", true};
+static const struct gvr secrets = {"", "v1", "secrets", "Secret", true};
+static const struct gvr namespaces = {"", "v1", "namespaces", "Namespace", false};
+static const struct gvr accounts = {"", "v1", "serviceaccounts", "ServiceAccount", true};
+static const struct gvr widgets = {"test.example", "v1", "widgets", "Widget", true};
+
+struct fixture {
+    uv_loop_t loop;
+    struct kube_config config;
+    struct kube_client *client;
+    char ns[32];
+    char *dir; /* of hack/apiserver, or NULL */
+};
+
+/* --- the loop, and one call at a time --- */
+
+struct answer {
+    bool done;
+    int status;
+    bool failed;
+    struct err err;
+    json_t *body;
+};
+
+static void on_deadline(uv_timer_t *t)
+{
+    *(bool *)t->data = true;
+}
+
+static bool run_until(uv_loop_t *loop, const bool *done, int ms)
+{
+    bool late = false;
+    uv_timer_t t;
+    uv_timer_init(loop, &t);
+    t.data = &late;
+    uv_timer_start(&t, on_deadline, (uint64_t)ms, 0);
+    while (!*done && !late)
+        uv_run(loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&t, NULL);
+    uv_run(loop, UV_RUN_NOWAIT);
+    return *done;
+}
+
+static void on_answer(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct answer *a = arg;
+    a->done = true;
+    a->status = r->status;
+    a->failed = err != NULL;
+    if (err)
+        a->err = *err;
+    a->body = json_deep_copy(r->body);
+}
+
+static void answer_done(struct answer *a)
+{
+    json_decref(a->body);
+}
+#define auto_answer __attribute__((cleanup(answer_done))) struct answer
+
+static void call(struct fixture *f, struct kube_client *c, const struct kube_request *q,
+                 struct answer *a)
+{
+    kube_call(c, q, on_answer, a);
+    assert_false(a->done);
+    assert_true(run_until(&f->loop, &a->done, 20000));
+}
+
+static void get(struct fixture *f, struct kube_client *c, const char *path, struct answer *a)
+{
+    struct kube_request q = {.method = "GET", .path = path};
+    call(f, c, &q, a);
+}
+
+static void apply(struct fixture *f, const struct gvr *g, const char *name, const char *sub,
+                  const char *body, struct answer *a)
+{
+    kube_apply(f->client, g, g->namespaced ? f->ns : NULL, name, sub, body, 0, true, on_answer, a);
+    assert_true(run_until(&f->loop, &a->done, 20000));
+}
+
+static char *configmap(const struct fixture *f, const char *name, const char *value)
+{
+    return xasprintf("{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"%s\","
+                     "\"namespace\":\"%s\",\"labels\":{\"app.kubernetes.io/managed-by\":"
+                     "\"meshwright\"}},\"data\":{\"k\":\"%s\"}}",
+                     name, f->ns, value);
+}
+
+static char *read_file(const char *path)
+{
+    struct buf b = BUF_INIT(1 << 20);
+    FILE *file = fopen(path, "re");
+    char chunk[4096];
+    size_t n;
+    if (!file)
+        return NULL;
+    while ((n = fread(chunk, 1, sizeof chunk, file)) > 0)
+        buf_append(&b, chunk, n);
+    fclose(file);
+    return buf_take(&b);
+}
+
+static struct kube_client *client_with(struct fixture *f, const struct kube_config *config)
+{
+    struct err err = {0};
+    struct kube_client *c = kube_client_new(&f->loop, &clock_system, "test", config, &err);
+    if (!c)
+        fail_msg("%s", err.msg);
+    return c;
+}
+
+static void load(const char *path, struct kube_config *ret)
+{
+    struct err err = {0};
+    auto_free char *text = read_file(path);
+    assert_non_null(text);
+    if (kubeconfig_load(text, strlen(text), KUBECONFIG_OWN, ret, NULL, &err) < 0)
+        fail_msg("%s", err.msg);
+}
+
+static int setup(void **state)
+{
+    const char *path = getenv("KUBECONFIG");
+    if (!path) {
+        print_error("KUBECONFIG is not set\n");
+        return -1;
+    }
+    struct fixture *f = xcalloc(1, sizeof *f);
+    *state = f;
+    uv_loop_init(&f->loop);
+    load(path, &f->config);
+    f->client = client_with(f, &f->config);
+    auto_free char *copy = xstrdup(path);
+    auto_free char *ports = xasprintf("%s/ports", dirname(copy));
+    if (access(ports, R_OK) == 0)
+        f->dir = xstrdup(copy);
+    snprintf(f->ns, sizeof f->ns, "kt-%d", (int)getpid());
+    auto_free char *body = xasprintf(
+        "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"%s\"}}", f->ns);
+    auto_answer a = {0};
+    apply(f, &namespaces, f->ns, NULL, body, &a);
+    if (a.failed)
+        print_error("%s\n", a.err.msg);
+    return a.failed ? -1 : 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    kube_client_free(f->client);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    int r = uv_loop_close(&f->loop);
+    kube_config_done(&f->config);
+    free(f->dir);
+    free(f);
+    return r;
+}
+
+/* --- calls --- */
+
+static void test_get(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer a = {0}, missing = {0};
+    get(f, f->client, "/version", &a);
+    assert_int_equal(a.status, 200);
+    assert_non_null(jx_str(a.body, "gitVersion"));
+    get(f, f->client, "/api/v1/namespaces/default/configmaps/absent", &missing);
+    assert_true(missing.failed);
+    assert_int_equal(missing.err.class, ERR_NOT_FOUND);
+    assert_int_equal(missing.err.code, 404);
+    assert_string_equal(missing.err.msg,
+                        "GET /api/v1/namespaces/default/configmaps/absent: 404 NotFound: "
+                        "configmaps \"absent\" not found");
+}
+
+static void test_apply(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer first = {0}, again = {0}, full = {0};
+    auto_free char *body = configmap(f, "applied", "1");
+    uint64_t writes = kube_client_writes(f->client);
+    apply(f, &configmaps, "applied", NULL, body, &first);
+    assert_int_equal(first.status, 201);
+    assert_string_equal(jx_str(first.body, "kind"), "PartialObjectMetadata");
+    assert_null(json_object_get(first.body, "data"));
+    apply(f, &configmaps, "applied", NULL, body, &again);
+    assert_string_equal(jx_str(first.body, "metadata.resourceVersion"),
+                        jx_str(again.body, "metadata.resourceVersion"));
+    assert_int_equal(kube_client_writes(f->client), writes + 2);
+    auto_free char *path = gvr_path(&configmaps, f->ns, "applied");
+    get(f, f->client, path, &full);
+    struct kube_record *r = kube_record_new(KUBE_RECORD_META, full.body);
+    assert_true(r->meta.managed);
+    assert_string_equal(r->meta.fields, "{\"f:data\":{\"f:k\":{}},\"f:metadata\":{\"f:labels\":{"
+                                        "\"f:app.kubernetes.io/managed-by\":{}}}}");
+    free(r);
+}
+
+static void test_invalid(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer bad_name = {0}, unknown = {0};
+    auto_free char *body = configmap(f, "Upper", "1");
+    apply(f, &configmaps, "Upper", NULL, body, &bad_name);
+    assert_int_equal(bad_name.err.code, 422);
+    assert_int_equal(bad_name.err.class, ERR_INVALID);
+    static const char strict[] =
+        "{\"apiVersion\":\"v1\",\"kind\":\"Service\",\"metadata\":{\"name\":\"s\"},"
+        "\"spec\":{\"nonsense\":1,\"clusterIP\":\"None\",\"ports\":[{\"port\":80}]}}";
+    apply(f, &services, "s", NULL, strict, &unknown);
+    assert_true(unknown.failed);
+    if (unknown.err.class != ERR_INVALID)
+        fail_msg("%s", unknown.err.msg);
+}
+
+static void test_delete(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer made = {0}, wrong = {0}, right = {0}, gone = {0};
+    auto_free char *body = configmap(f, "deleted", "1");
+    apply(f, &configmaps, "deleted", NULL, body, &made);
+    kube_delete(f->client, &configmaps, f->ns, "deleted", "another-uid", on_answer, &wrong);
+    assert_true(run_until(&f->loop, &wrong.done, 10000));
+    assert_int_equal(wrong.err.class, ERR_CONFLICT);
+    kube_delete(f->client, &configmaps, f->ns, "deleted", jx_str(made.body, "metadata.uid"),
+                on_answer, &right);
+    assert_true(run_until(&f->loop, &right.done, 10000));
+    assert_false(right.failed);
+    kube_delete(f->client, &configmaps, f->ns, "deleted", NULL, on_answer, &gone);
+    assert_true(run_until(&f->loop, &gone.done, 10000));
+    assert_int_equal(gone.err.class, ERR_NOT_FOUND);
+}
+
+static void test_secret_answer_is_metadata(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer made = {0}, deleted = {0};
+    apply(f, &secrets, "hidden", NULL,
+          "{\"apiVersion\":\"v1\",\"kind\":\"Secret\",\"metadata\":{\"name\":\"hidden\","
+          "\"finalizers\":[\"test.example/hold\"]},\"stringData\":{\"k\":\"v\"}}",
+          &made);
+    assert_false(made.failed);
+    kube_delete(f->client, &secrets, f->ns, "hidden", NULL, on_answer, &deleted);
+    assert_true(run_until(&f->loop, &deleted.done, 10000));
+    assert_false(deleted.failed);
+    assert_null(json_object_get(deleted.body, "data"));
+    auto_answer released = {0};
+    auto_free char *path = gvr_path(&secrets, f->ns, "hidden");
+    struct kube_request q = {
+        .method = "PATCH",
+        .path = path,
+        .content_type = KUBE_JSON_PATCH,
+        .accept = KUBE_ACCEPT_METADATA,
+        .body = "[{\"op\":\"remove\",\"path\":\"/metadata/finalizers/0\"}]",
+    };
+    call(f, f->client, &q, &released);
+    assert_false(released.failed);
+}
+
+static void test_token(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer made = {0}, token = {0}, denied = {0};
+    apply(f, &accounts, "reader", NULL,
+          "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{\"name\":\"reader\"}}",
+          &made);
+    uint64_t writes = kube_client_writes(f->client);
+    kube_token_request(f->client, f->ns, "reader", NULL, 3600, on_answer, &token);
+    assert_true(run_until(&f->loop, &token.done, 10000));
+    if (token.failed)
+        fail_msg("%s", token.err.msg);
+    assert_int_equal(kube_client_writes(f->client), writes);
+    assert_non_null(jx_str(token.body, "status.expirationTimestamp"));
+    char *text = xstrdup(jx_str(token.body, "status.token"));
+    struct kube_config config = {.server = f->config.server, .ca = f->config.ca, .token = text};
+    struct kube_client *c = client_with(f, &config);
+    get(f, c, "/api/v1/namespaces/default/secrets", &denied);
+    kube_client_free(c);
+    free(text);
+    assert_int_equal(denied.err.class, ERR_FORBIDDEN);
+    assert_non_null(strstr(denied.err.msg, "reader"));
+}
+
+/* A token file is read again after a 401, and the call after that uses the new one. */
+static void test_token_file(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer made = {0}, token = {0}, before = {0}, after = {0};
+    char path[] = "/tmp/token-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, "nonsense\n", 9), 9);
+    struct kube_config config = {
+        .server = f->config.server, .ca = f->config.ca, .token_file = path};
+    struct kube_client *c = client_with(f, &config);
+    get(f, c, "/version", &before);
+    assert_int_equal(before.err.class, ERR_UNAUTHORIZED);
+    apply(f, &accounts, "filed", NULL,
+          "{\"apiVersion\":\"v1\",\"kind\":\"ServiceAccount\",\"metadata\":{\"name\":\"filed\"}}",
+          &made);
+    kube_token_request(f->client, f->ns, "filed", NULL, 3600, on_answer, &token);
+    assert_true(run_until(&f->loop, &token.done, 10000));
+    const char *text = jx_str(token.body, "status.token");
+    assert_int_equal(ftruncate(fd, 0), 0);
+    assert_int_equal(pwrite(fd, text, strlen(text), 0), (ssize_t)strlen(text));
+    get(f, c, "/version", &after);
+    kube_client_free(c);
+    close(fd);
+    unlink(path);
+    assert_int_equal(after.status, 200);
+}
+
+static void test_credentials(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer unauthorized = {0}, forbidden = {0}, untrusted = {0}, changed = {0};
+    struct kube_config config = {.server = f->config.server, .ca = f->config.ca};
+    config.token = xstrdup("nonsense");
+    struct kube_client *c = client_with(f, &config);
+    get(f, c, "/api/v1/namespaces", &unauthorized);
+    assert_int_equal(unauthorized.err.class, ERR_UNAUTHORIZED);
+    /* New credentials for the same client. */
+    assert_int_equal(kube_client_set_config(c, &f->config, NULL), 0);
+    get(f, c, "/api/v1/namespaces", &changed);
+    assert_int_equal(changed.status, 200);
+    kube_client_free(c);
+    free(config.token);
+    if (f->dir) {
+        auto_kube_config nobody = {0};
+        auto_free char *path = xasprintf("%s/nobody.kubeconfig", f->dir);
+        load(path, &nobody);
+        c = client_with(f, &nobody);
+        get(f, c, "/api/v1/namespaces", &forbidden);
+        kube_client_free(c);
+        assert_int_equal(forbidden.err.class, ERR_FORBIDDEN);
+    }
+    /* The system's roots did not sign the test's server. */
+    config = (struct kube_config){.server = f->config.server};
+    c = client_with(f, &config);
+    get(f, c, "/version", &untrusted);
+    kube_client_free(c);
+    assert_int_equal(untrusted.status, 0);
+    assert_int_equal(untrusted.err.class, ERR_TRANSIENT);
+    assert_non_null(strstr(untrusted.err.msg, "certificate"));
+}
+
+/* The certificate's name is checked, also when it is not that of the URL. */
+static void test_tls_server_name(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer good = {0}, bad = {0};
+    if (!f->dir)
+        skip();
+    struct kube_config config = f->config;
+    config.tls_server_name = xstrdup("kubernetes.test");
+    struct kube_client *c = client_with(f, &config);
+    get(f, c, "/version", &good);
+    kube_client_free(c);
+    free(config.tls_server_name);
+    assert_int_equal(good.status, 200);
+    config.tls_server_name = xstrdup("another.test");
+    c = client_with(f, &config);
+    get(f, c, "/version", &bad);
+    kube_client_free(c);
+    free(config.tls_server_name);
+    assert_int_equal(bad.status, 0);
+}
+
+static void test_version_too_large(void **state)
+{
+    struct fixture *f = *state;
+    auto_answer a = {0};
+    get(f, f->client, "/api/v1/configmaps?resourceVersion=99999999", &a);
+    assert_int_equal(a.err.class, ERR_EXPIRED);
+}
+
+static void test_many_at_once(void **state)
+{
+    struct fixture *f = *state;
+    enum { N = 300 };
+    static struct answer a[N];
+    memset(a, 0, sizeof a);
+    struct kube_request q = {.method = "GET", .path = "/version"};
+    for (size_t i = 0; i < N; i++)
+        kube_call(f->client, &q, on_answer, &a[i]);
+    for (size_t i = 0; i < N; i++) {
+        assert_true(run_until(&f->loop, &a[i].done, 20000));
+        assert_int_equal(a[i].status, 200);
+        answer_done(&a[i]);
+    }
+}
+
+/* --- a custom resource's status --- */
+
+static void test_status(void **state)
+{
+    struct fixture *f = *state;
+    static const struct gvr crds = {"apiextensions.k8s.io", "v1", "customresourcedefinitions",
+                                    "CustomResourceDefinition", false};
+    auto_answer crd = {0}, made = {0}, status = {0}, read = {0};
+    auto_free char *body = read_file("testdata/kube/widgets.json");
+    assert_non_null(body);
+    apply(f, &crds, "widgets.test.example", NULL, body, &crd);
+    if (crd.failed)
+        fail_msg("%s", crd.err.msg);
+    const char *widget = "{\"apiVersion\":\"test.example/v1\",\"kind\":\"Widget\",\"metadata\":{"
+                         "\"name\":\"w\"},\"spec\":{\"size\":1}}";
+    for (int i = 0; i < 100; i++) { /* the API server serves a new kind after a moment */
+        bool never = false;
+        made = (struct answer){0};
+        apply(f, &widgets, "w", NULL, widget, &made);
+        if (!made.failed)
+            break;
+        run_until(&f->loop, &never, 100);
+    }
+    if (made.failed)
+        fail_msg("%s", made.err.msg);
+    apply(f, &widgets, "w", "status",
+          "{\"apiVersion\":\"test.example/v1\",\"kind\":\"Widget\",\"metadata\":{\"name\":\"w\"},"
+          "\"status\":{\"phase\":\"Good\"}}",
+          &status);
+    if (status.failed)
+        fail_msg("%s", status.err.msg);
+    auto_free char *path = gvr_path(&widgets, f->ns, "w");
+    get(f, f->client, path, &read);
+    assert_string_equal(jx_str(read.body, "status.phase"), "Good");
+    assert_int_equal(jx_int(read.body, "spec.size", 0), 1);
+}
+
+/* --- watches --- */
+
+struct seen {
+    int begun, upserts, removes, synced;
+    int failures, recoveries;
+    char last[64]; /* data.k of the last object */
+    const char *wait_for;
+    bool done; /* synced for the wanted time, or the wanted value seen */
+    int want_synced, want_removes;
+    const char *kind;
+};
+
+static void seen_begin(void *arg)
+{
+    ((struct seen *)arg)->begun++;
+}
+
+static void seen_upsert(void *arg, const json_t *obj)
+{
+    struct seen *s = arg;
+    s->upserts++;
+    assert_non_null(jx_str(obj, "kind"));
+    assert_non_null(jx_str(obj, "apiVersion"));
+    snprintf(s->last, sizeof s->last, "%s", str_or(jx_str(obj, "data.k"), ""));
+    if (s->wait_for && str_eq(s->wait_for, s->last))
+        s->done = true;
+}
+
+static void seen_remove(void *arg, const json_t *obj)
+{
+    struct seen *s = arg;
+    (void)obj;
+    if (++s->removes == s->want_removes)
+        s->done = true;
+}
+
+static void seen_synced(void *arg)
+{
+    struct seen *s = arg;
+    if (++s->synced == s->want_synced)
+        s->done = true;
+}
+
+static void seen_state(void *arg, const struct err *err)
+{
+    struct seen *s = arg;
+    if (err)
+        s->failures++;
+    else
+        s->recoveries++;
+}
+
+static const struct kube_sink seen_sink = {seen_begin, seen_upsert, seen_remove, seen_synced,
+                                           seen_state};
+
+static void wait_for(struct fixture *f, struct seen *s, int ms)
+{
+    assert_true(run_until(&f->loop, &s->done, ms));
+    s->done = false;
+}
+
+static void put(struct fixture *f, const char *name, const char *value)
+{
+    auto_answer a = {0};
+    auto_free char *body = configmap(f, name, value);
+    apply(f, &configmaps, name, NULL, body, &a);
+    if (a.failed)
+        fail_msg("%s", a.err.msg);
+}
+
+static void del(struct fixture *f, const char *name)
+{
+    auto_answer a = {0};
+    kube_delete(f->client, &configmaps, f->ns, name, NULL, on_answer, &a);
+    assert_true(run_until(&f->loop, &a.done, 10000));
+}
+
+static void watch_changes(struct fixture *f, bool watch_list)
+{
+    struct seen s = {.want_synced = 1, .want_removes = 1};
+    struct kube_watch_opts opts = {.ns = f->ns,
+                                   .label_selector = "app.kubernetes.io/managed-by=meshwright",
+                                   .watch_list = watch_list};
+    put(f, "before", "0");
+    struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
+    assert_false(kube_watch_synced(w));
+    wait_for(f, &s, 10000);
+    assert_true(kube_watch_synced(w));
+    assert_true(s.upserts >= 1);
+    assert_int_equal(s.begun, 1);
+    if (watch_list)
+        assert_true(w->reflector.watch_list); /* it did not fall back */
+    s.wait_for = "added";
+    put(f, "watched", "added");
+    wait_for(f, &s, 10000);
+    s.wait_for = "modified";
+    put(f, "watched", "modified");
+    wait_for(f, &s, 10000);
+    del(f, "watched");
+    wait_for(f, &s, 10000);
+    assert_int_equal(s.removes, 1);
+    assert_int_equal(s.failures, 0);
+    kube_watch_stop(w);
+    del(f, "before");
+}
+
+static void test_watch(void **state)
+{
+    watch_changes(*state, false);
+}
+
+static void test_watch_list(void **state)
+{
+    watch_changes(*state, true);
+}
+
+static void test_metadata_only(void **state)
+{
+    struct fixture *f = *state;
+    struct seen s = {.want_synced = 1, .want_removes = 1};
+    struct kube_watch_opts opts = {.ns = f->ns, .metadata_only = true};
+    put(f, "m", "secret");
+    struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
+    wait_for(f, &s, 10000);
+    assert_string_equal(s.last, "");
+    del(f, "m");
+    wait_for(f, &s, 10000);
+    kube_watch_stop(w);
+}
+
+/* More objects than a page. */
+static void test_pages(void **state)
+{
+    struct fixture *f = *state;
+    enum { N = 1101 };
+    static struct answer a[N];
+    memset(a, 0, sizeof a);
+    for (int i = 0; i < N; i++) {
+        auto_free char *name = xasprintf("page-%d", i);
+        auto_free char *body = configmap(f, name, "x");
+        kube_apply(f->client, &configmaps, f->ns, name, NULL, body, 0, false, on_answer, &a[i]);
+    }
+    for (int i = 0; i < N; i++) {
+        assert_true(run_until(&f->loop, &a[i].done, 60000));
+        if (a[i].failed)
+            fail_msg("%s", a[i].err.msg);
+        answer_done(&a[i]);
+    }
+    struct seen s = {.want_synced = 1};
+    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
+    wait_for(f, &s, 20000);
+    assert_true(s.upserts >= N);
+    kube_watch_stop(w);
+    /* The newest state, as asked for after a version is lost, comes in pages. */
+    s = (struct seen){.want_synced = 1};
+    w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
+    kube_stream_cancel(w->stream);
+    w->stream = NULL;
+    w->reflector.phase = KUBE_REFLECTOR_WAITING;
+    w->reflector.version_lost = true;
+    kube_watch_wake(w);
+    wait_for(f, &s, 20000);
+    assert_true(s.upserts >= N);
+    assert_int_equal(s.begun, 1);
+    kube_watch_stop(w);
+    auto_answer gone = {0};
+    auto_free char *base = gvr_path(&configmaps, f->ns, NULL);
+    struct kube_request q = {.method = "DELETE", .path = base, .accept = KUBE_ACCEPT_METADATA_LIST};
+    q.timeout_ms = 60000;
+    kube_call(f->client, &q, on_answer, &gone);
+    assert_true(run_until(&f->loop, &gone.done, 60000));
+    assert_false(gone.failed);
+}
+
+static void test_forbidden_watch(void **state)
+{
+    struct fixture *f = *state;
+    if (!f->dir)
+        skip();
+    auto_kube_config nobody = {0};
+    auto_free char *path = xasprintf("%s/nobody.kubeconfig", f->dir);
+    load(path, &nobody);
+    struct kube_client *c = client_with(f, &nobody);
+    struct seen s = {0};
+    struct kube_watch_opts opts = {.ns = f->ns};
+    kube_watch_start(c, &configmaps, &opts, &seen_sink, &s);
+    bool never = false;
+    run_until(&f->loop, &never, 3500);
+    assert_int_equal(s.failures, 1); /* the class did not change */
+    assert_int_equal(s.synced, 0);
+    kube_client_free(c);
+}
+
+static void apiserver(const struct fixture *f, const char *what)
+{
+    char command[] = "hack/apiserver";
+    auto_free char *verb = xstrdup(what);
+    auto_free char *dir = xstrdup(f->dir);
+    char *argv[] = {command, verb, dir, NULL};
+    pid_t pid;
+    int status = -1;
+    assert_int_equal(posix_spawn(&pid, command, NULL, NULL, argv, environ), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
+/* The API server dies and comes back: what changed in the meantime and afterwards is seen, without a new list. */
+static void test_restart(void **state)
+{
+    struct fixture *f = *state;
+    if (!f->dir)
+        skip();
+    struct seen s = {.want_synced = 1};
+    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
+    wait_for(f, &s, 10000);
+    apiserver(f, "kill");
+    auto_answer down = {0};
+    get(f, f->client, "/version", &down);
+    assert_int_equal(down.status, 0);
+    assert_int_equal(down.err.class, ERR_TRANSIENT);
+    apiserver(f, "restart");
+    s.wait_for = "later";
+    put(f, "restarted", "later");
+    kube_watch_wake(w);
+    wait_for(f, &s, 40000);
+    assert_true(s.failures >= 1);
+    assert_true(s.recoveries >= 1);
+    /* A version from before the server's memory: 410, a new list, and on. */
+    s.want_synced = s.synced + 1;
+    snprintf(w->reflector.rv, sizeof w->reflector.rv, "1");
+    apiserver(f, "restart");
+    wait_for(f, &s, 60000);
+    s.wait_for = "last";
+    put(f, "restarted", "last");
+    wait_for(f, &s, 10000);
+    kube_watch_stop(w);
+}
+
+/* --- lease and events --- */
+
+static void set_flag(void *arg)
+{
+    *(bool *)arg = true;
+}
+
+struct candidate {
+    bool acquired, lost, released;
+};
+
+static void candidate_acquired(void *arg)
+{
+    ((struct candidate *)arg)->acquired = true;
+}
+
+static void candidate_lost(void *arg)
+{
+    ((struct candidate *)arg)->lost = true;
+}
+
+static void test_lease(void **state)
+{
+    struct fixture *f = *state;
+    struct candidate a = {0}, b = {0};
+    struct kube_lease *one =
+        kube_lease_start(f->client, f->ns, "leader", "one", candidate_acquired, candidate_lost, &a);
+    assert_true(run_until(&f->loop, &a.acquired, 10000));
+    struct kube_lease *two =
+        kube_lease_start(f->client, f->ns, "leader", "two", candidate_acquired, candidate_lost, &b);
+    run_until(&f->loop, &b.acquired, 5000);
+    assert_false(b.acquired);
+    assert_false(a.lost);
+    kube_lease_release(one, set_flag, &a.released);
+    assert_true(run_until(&f->loop, &a.released, 5000));
+    assert_true(run_until(&f->loop, &b.acquired, 10000)); /* no need to wait for 15 s */
+    kube_lease_release(two, set_flag, &b.released);
+    assert_true(run_until(&f->loop, &b.released, 5000));
+    auto_answer read = {0};
+    auto_free char *path =
+        xasprintf("/apis/coordination.k8s.io/v1/namespaces/%s/leases/leader", f->ns);
+    get(f, f->client, path, &read);
+    assert_string_equal(str_or(jx_str(read.body, "spec.holderIdentity"), ""), "");
+    assert_int_equal(jx_int(read.body, "spec.leaseTransitions", 0), 1);
+}
+
+static void test_events(void **state)
+{
+    struct fixture *f = *state;
+    struct kube_events *e = kube_events_new(f->client, "meshwright");
+    struct kube_event ev = {"v1", "ConfigMap", f->ns, "thing", "uid-1", true, "Tried", "it failed"};
+    kube_events_emit(e, &ev);
+    kube_events_emit(e, &ev);
+    kube_events_emit(e, &ev);
+    auto_free char *path = xasprintf("/api/v1/namespaces/%s/events", f->ns);
+    int64_t count = 0;
+    for (int i = 0; i < 50 && count < 3; i++) {
+        bool never = false;
+        auto_answer a = {0};
+        run_until(&f->loop, &never, 100);
+        get(f, f->client, path, &a);
+        const json_t *items = json_object_get(a.body, "items");
+        assert_true(json_array_size(items) <= 1);
+        count = jx_int(json_array_get(items, 0), "count", 0);
+    }
+    assert_int_equal(count, 3);
+    kube_events_free(e);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_get),
+        cmocka_unit_test(test_apply),
+        cmocka_unit_test(test_invalid),
+        cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_secret_answer_is_metadata),
+        cmocka_unit_test(test_token),
+        cmocka_unit_test(test_token_file),
+        cmocka_unit_test(test_credentials),
+        cmocka_unit_test(test_tls_server_name),
+        cmocka_unit_test(test_version_too_large),
+        cmocka_unit_test(test_many_at_once),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_watch),
+        cmocka_unit_test(test_watch_list),
+        cmocka_unit_test(test_metadata_only),
+        cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_forbidden_watch),
+        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_lease),
+        cmocka_unit_test(test_events),
+    };
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
