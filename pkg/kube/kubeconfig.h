@@ -15,10 +15,10 @@ struct kube_config {
     char *tls_server_name; /* or NULL: the host of server */
     char *ca;              /* PEM bundle, or NULL: the system's roots */
     char *token;           /* or NULL */
-    char *token_file;      /* or NULL; read again every 60 s (bound service account tokens rotate) */
-    char *client_cert;     /* PEM, or NULL */
-    char *client_key;      /* PEM, or NULL */
-    char *namespace;       /* the current context's, or NULL */
+    char *token_file;  /* or NULL; read again every 60 s (bound service account tokens rotate) */
+    char *client_cert; /* PEM, or NULL */
+    char *client_key;  /* PEM, or NULL */
+    char *namespace;   /* the current context's, or NULL */
 };
 void kube_config_done(struct kube_config *c); /* wipes token and key; safe on {0} */
 #define auto_kube_config __attribute__((cleanup(kube_config_done))) struct kube_config
@@ -35,15 +35,15 @@ enum kubeconfig_trust {
  * (127/8, ::1, 169.254/16, fe80::/10, localhost, 0.0.0.0) as host. Unknown fields are ignored.
  * On failure -1, ERR_INVALID, and field (when not NULL) holds the offending field as "users[admin].user.exec". */
 enum { KUBECONFIG_FIELD_MAX = 160 };
-int kubeconfig_load(const char *data, size_t len, enum kubeconfig_trust trust, struct kube_config *ret,
-                    char field[KUBECONFIG_FIELD_MAX], struct err *err);
+int kubeconfig_load(const char *data, size_t len, enum kubeconfig_trust trust,
+                    struct kube_config *ret, char field[KUBECONFIG_FIELD_MAX], struct err *err);
 
 /* From inside a pod: KUBERNETES_SERVICE_HOST/PORT and /var/run/secrets/kubernetes.io/serviceaccount (root is put before
  * that path; "" in production). The token stays a file path in ret->token_file. */
 int kube_config_in_cluster(const char *root, struct kube_config *ret, struct err *err);
 
 /* When the credentials end: the earlier of the client certificate's notAfter and the token's "exp" claim (unverified, it
- * is our own); 0 when neither says. Seconds since 1970. */
+ * is our own); 0 when neither says. A token file does not count: it is renewed from outside. Seconds since 1970. */
 int64_t kube_config_expiry(const struct kube_config *c);
 
 #endif
