@@ -18,15 +18,17 @@ struct istio_settings {
     const char *tag;      /* "1.31.0" */
     const char *revision; /* "" = default */
     const json_t *env;    /* object name -> string, or NULL: istiod's environment, wins over ours */
-    const json_t *mesh_config;      /* MeshConfig overlay (merge patch), or NULL */
-    const json_t *istiod_resources; /* ResourceRequirements, or NULL: requests 500m / 2Gi are NOT assumed; 100m/256Mi */
+    const json_t *mesh_config; /* MeshConfig overlay (merge patch), or NULL */
+    const json_t *
+        istiod_resources; /* ResourceRequirements, or NULL: requests 500m / 2Gi are NOT assumed; 100m/256Mi */
     const json_t *proxy_resources;  /* of the injected sidecar, or NULL: 10m / 64Mi */
     int min_replicas, max_replicas; /* equal: fixed number, no HPA; PDB when min > 1 */
 };
 
 struct istio_peer {
-    const char *name;   /* cluster id */
-    const char *uid;    /* UID of its kube-system: another cluster behind the name needs a new secret */
+    const char *name; /* cluster id */
+    const char
+        *uid; /* UID of its kube-system: another cluster behind the name needs a new secret */
     const char *server; /* https URL that this cluster's istiod uses */
     const char *ca;     /* PEM, or NULL: public roots */
 };
@@ -39,15 +41,15 @@ struct istio_stub {
 
 struct istio_target {
     struct plan_owner owner;
-    const char *mesh_name;    /* also meshId */
+    const char *mesh_name; /* also meshId */
     const char *trust_domain;
-    const char *cluster;      /* cluster id */
+    const char *cluster; /* cluster id */
     const char *network;
-    int kube_minor;           /* 37 for v1.37: native sidecars from 29 on; 0 unknown: native */
+    int kube_minor; /* 37 for v1.37: native sidecars from 29 on; 0 unknown: native */
     struct istio_settings settings;
-    const char *root_sha256;  /* fingerprint of the mesh's root; input of the intent of cacerts */
-    int ca_generation;        /* raised to make a new intermediate; input of the same */
-    bool created_namespace;   /* istio-system is (to be) made by us */
+    const char *root_sha256; /* fingerprint of the mesh's root; input of the intent of cacerts */
+    int ca_generation;       /* raised to make a new intermediate; input of the same */
+    bool created_namespace;  /* istio-system is (to be) made by us */
     const struct istio_peer *peers;
     size_t n_peers;
     const struct istio_stub *stubs;

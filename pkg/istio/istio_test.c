@@ -1,0 +1,459 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Golden plans: testdata/istio/<case>/in.yaml -> out.yaml; UPDATE_GOLDEN=1 writes them anew. With PLAN_OUT=<folder> the
+ * plans are also written as JSON, one object a file, with made-up content, for an API server to judge. */
+#include "istio/istio.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "yaml/yaml.h"
+#include "json/jx.h"
+
+#define DATA     "testdata/istio"
+#define DATA_DIR DATA "/data"
+#define ROOT     "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+
+enum { MAX = 8, FILE_MAX = 1048576 };
+
+static const char *const cases[] = {"primary-c1", "primary-c2", "canary", "scaled",
+                                    "overlay",    "classic",    "stubs",  "three-peers"};
+
+/* A case as the renderer takes it; strings live in doc. */
+struct input {
+    json_t *doc;
+    struct istio_target t;
+    struct istio_peer peers[MAX];
+    struct istio_stub stubs[MAX];
+};
+
+static char *read_file(const char *path)
+{
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return NULL;
+    char *text = xcalloc(1, FILE_MAX);
+    size_t n = fread(text, 1, FILE_MAX - 1, f);
+    assert_true(n < FILE_MAX - 1);
+    fclose(f);
+    return text;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+    assert_int_equal(fclose(f), 0);
+}
+
+static void read_peers(struct input *in)
+{
+    size_t i;
+    json_t *v;
+    json_array_foreach (jx_get(in->doc, "peers"), i, v) {
+        assert_true(i < MAX);
+        in->peers[i] = (struct istio_peer){jx_str(v, "name"), jx_str(v, "uid"), jx_str(v, "server"),
+                                           jx_str(v, "ca")};
+        in->t.n_peers = i + 1;
+    }
+    json_array_foreach (jx_get(in->doc, "stubs"), i, v) {
+        assert_true(i < MAX);
+        in->stubs[i] =
+            (struct istio_stub){jx_str(v, "namespace"), jx_str(v, "name"), jx_get(v, "ports")};
+        in->t.n_stubs = i + 1;
+    }
+}
+
+static void input_load(struct input *in, const char *name)
+{
+    auto_free char *path = xasprintf(DATA "/%s/in.yaml", name);
+    auto_free char *text = read_file(path);
+    assert_non_null(text);
+    struct err err = {0};
+    memset(in, 0, sizeof *in);
+    json_t *d = in->doc = yaml_load(text, strlen(text), &err);
+    if (!d)
+        fail_msg("%s: %s", path, err.msg);
+    in->t = (struct istio_target){
+        .owner = {jx_str(d, "mesh"), "00000000-1111-2222-3333-444444444444"},
+        .mesh_name = jx_str(d, "mesh"),
+        .trust_domain = jx_str(d, "trustDomain"),
+        .cluster = jx_str(d, "cluster"),
+        .network = jx_str(d, "network"),
+        .kube_minor = (int)jx_int(d, "kubeMinor", 0),
+        .settings =
+            {
+                .hub = jx_str(d, "hub"),
+                .tag = jx_str(d, "tag"),
+                .revision = str_or(jx_str(d, "revision"), ""),
+                .env = jx_get(d, "env"),
+                .mesh_config = jx_get(d, "meshConfig"),
+                .istiod_resources = jx_get(d, "istiodResources"),
+                .proxy_resources = jx_get(d, "proxyResources"),
+                .min_replicas = (int)jx_int(d, "minReplicas", 1),
+                .max_replicas = (int)jx_int(d, "maxReplicas", 1),
+            },
+        .root_sha256 = ROOT,
+        .created_namespace = jx_bool(d, "createdNamespace", false),
+        .peers = in->peers,
+        .stubs = in->stubs,
+        .data = istio_data_load(DATA_DIR, NULL, &err),
+    };
+    if (!in->t.data)
+        fail_msg("%s", err.msg);
+    read_peers(in);
+}
+
+static void input_done(struct input *in)
+{
+    istio_data_free((struct istio_data *)(uintptr_t)in->t.data);
+    json_decref(in->doc);
+}
+#define auto_input __attribute__((cleanup(input_done))) struct input
+
+static void render(const struct input *in, struct plan *p)
+{
+    struct err err = {0};
+    plan_init(p, in->t.cluster);
+    if (istio_render(&in->t, p, &err) < 0)
+        fail_msg("%s", err.msg);
+}
+
+static char *print(const struct plan *p)
+{
+    auto_buf out = BUF_INIT(FILE_MAX);
+    assert_int_equal(plan_print(p, &out), 0);
+    return buf_take(&out);
+}
+
+/* The whole body, with content that has the right shape. */
+static json_t *made_up(const struct plan_object *o)
+{
+    json_t *body = json_deep_copy(o->body);
+    if (o->content == PLAN_CACERTS)
+        jx_set_str(body, "data.x", "eA==");
+    if (o->content == PLAN_REMOTE_SECRET)
+        json_object_set_new(body, "data", json_pack("{s:s}", o->peer, "eA=="));
+    if (o->content == PLAN_FILE) {
+        auto_free char *text = read_file(o->file);
+        auto_json *file = text ? json_loads(text, 0, NULL) : NULL;
+        assert_non_null(file);
+        json_object_set(body, "spec", json_object_get(file, "spec"));
+    }
+    return body;
+}
+
+static void write_objects(const char *folder, const char *name, const struct plan *p)
+{
+    auto_free char *dir = xasprintf("%s/%s", folder, name);
+    mkdir(dir, 0777);
+    for (size_t i = 0; i < p->n; i++) {
+        auto_json *body = made_up(&p->objects[i]);
+        auto_free char *text = jx_dump(body);
+        auto_free char *path = xasprintf("%s/%03zu.json", dir, i);
+        write_file(path, text);
+    }
+}
+
+static void check_golden(const char *name)
+{
+    auto_input in;
+    input_load(&in, name);
+    auto_plan p;
+    render(&in, &p);
+    auto_free char *got = print(&p);
+    auto_free char *path = xasprintf(DATA "/%s/out.yaml", name);
+    if (getenv("UPDATE_GOLDEN"))
+        write_file(path, got);
+    if (getenv("PLAN_OUT"))
+        write_objects(getenv("PLAN_OUT"), name, &p);
+    auto_free char *want = read_file(path);
+    if (!want)
+        fail_msg("%s is missing", path);
+    assert_string_equal(got, want);
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        check_golden(cases[i]);
+}
+
+static void test_twice_is_equal(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        auto_input a, b;
+        input_load(&a, cases[i]);
+        input_load(&b, cases[i]);
+        auto_plan p, q;
+        render(&a, &p);
+        render(&b, &q);
+        auto_free char *one = print(&p), *two = print(&q);
+        assert_string_equal(one, two);
+    }
+}
+
+static const struct plan_object *find(const struct plan *p, const char *kind, const char *name)
+{
+    for (size_t i = 0; i < p->n; i++)
+        if (str_eq(p->objects[i].gvr->kind, kind) && str_eq(p->objects[i].name, name))
+            return &p->objects[i];
+    return NULL;
+}
+
+/* Which intents differ between the case as it is and as changed: "Kind/name Kind/name ", for a comparison. */
+static char *changed_intents(const char *name, void (*change)(struct input *))
+{
+    auto_input a, b;
+    input_load(&a, name);
+    input_load(&b, name);
+    change(&b);
+    auto_plan p, q;
+    render(&a, &p);
+    render(&b, &q);
+    auto_buf out = BUF_INIT(4096);
+    for (size_t i = 0; i < q.n; i++) {
+        const struct plan_object *n = &q.objects[i], *o = find(&p, n->gvr->kind, n->name);
+        if (!o || !str_eq(o->intent, n->intent))
+            assert_int_equal(buf_printf(&out, "%s/%s ", n->gvr->kind, n->name), 0);
+    }
+    return buf_take(&out);
+}
+
+static void change_nothing(struct input *in)
+{
+    in->peers[0].ca = xstrdup0(in->peers[0].ca);
+    json_object_set_new(in->doc, "kept", json_string(str_or(in->peers[0].ca, "")));
+    free((char *)(uintptr_t)in->peers[0].ca);
+    in->peers[0].ca = jx_str(in->doc, "kept");
+}
+static void change_root(struct input *in)
+{
+    in->t.root_sha256 = "other";
+}
+static void change_generation(struct input *in)
+{
+    in->t.ca_generation++;
+}
+static void change_peer_uid(struct input *in)
+{
+    in->peers[0].uid = "other";
+}
+static void change_peer_server(struct input *in)
+{
+    in->peers[0].server = "https://other";
+}
+static void change_peer_ca(struct input *in)
+{
+    in->peers[0].ca = "other";
+}
+static void change_tag(struct input *in)
+{
+    in->t.settings.tag = "1.31.1";
+}
+static void change_network(struct input *in)
+{
+    in->t.network = "other";
+}
+static void change_trust_domain(struct input *in)
+{
+    in->t.trust_domain = "other.local";
+}
+static void change_replicas(struct input *in)
+{
+    in->t.settings.max_replicas = in->t.settings.min_replicas = 2;
+}
+
+static void test_intents(void **state)
+{
+    (void)state;
+    static const struct {
+        void (*change)(struct input *);
+        const char *want;
+    } rows[] = {
+        {change_nothing, ""},
+        {change_root, "Secret/cacerts "},
+        {change_generation, "Secret/cacerts "},
+        {change_peer_uid, "Secret/istio-remote-secret-c2 "},
+        {change_peer_server, "Secret/istio-remote-secret-c2 "},
+        {change_peer_ca, "Secret/istio-remote-secret-c2 "},
+        {change_tag, "ConfigMap/istio-sidecar-injector Deployment/istiod "},
+        {change_network, "Namespace/istio-system ConfigMap/istio-sidecar-injector "},
+        {change_trust_domain, "ConfigMap/istio "},
+        {change_replicas, "Deployment/istiod PodDisruptionBudget/istiod "},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        auto_free char *got = changed_intents("primary-c1", rows[i].change);
+        assert_string_equal(got, rows[i].want);
+    }
+}
+
+/* The order in which a user wrote the variables is no difference. */
+static void test_env_order(void **state)
+{
+    (void)state;
+    auto_input in;
+    input_load(&in, "primary-c1");
+    auto_json *ab = json_pack("{s:s, s:s}", "A", "1", "B", "2");
+    auto_json *ba = json_pack("{s:s, s:s}", "B", "2", "A", "1");
+    auto_plan p, q;
+    in.t.settings.env = ab;
+    render(&in, &p);
+    in.t.settings.env = ba;
+    render(&in, &q);
+    assert_string_equal(find(&p, "Deployment", "istiod")->intent,
+                        find(&q, "Deployment", "istiod")->intent);
+}
+
+static void test_waits_and_waves(void **state)
+{
+    (void)state;
+    auto_input in;
+    input_load(&in, "stubs");
+    auto_plan p;
+    render(&in, &p);
+    for (size_t i = 0; i < p.n; i++) {
+        const struct plan_object *o = &p.objects[i];
+        assert_true(i == 0 || p.objects[i - 1].wave <= o->wave);
+        assert_int_equal(o->wait_available, str_eq(o->gvr->kind, "Deployment"));
+        assert_string_equal(jx_str2(o->body, "metadata.annotations", PLAN_ANNOTATION_INTENT),
+                            o->intent);
+        assert_string_equal(jx_str2(o->body, "metadata.labels", PLAN_LABEL_WAVE),
+                            plan_wave_name(o->wave));
+    }
+    const struct plan_object *secret = find(&p, "Secret", "istio-remote-secret-c2");
+    assert_int_equal(secret->content, PLAN_REMOTE_SECRET);
+    assert_string_equal(secret->peer, "c2");
+    assert_int_equal(find(&p, "Secret", "cacerts")->content, PLAN_CACERTS);
+    assert_string_equal(find(&p, "CustomResourceDefinition", "things.example.istio.io")->file,
+                        DATA_DIR "/1.31.0/crds/things.example.istio.io.json");
+}
+
+static void test_never_ours(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        auto_input in;
+        input_load(&in, cases[i]);
+        auto_plan p;
+        render(&in, &p);
+        for (size_t k = 0; k < p.n; k++) {
+            auto_free char *text = jx_dump(p.objects[k].body);
+            assert_null(strstr(text, "caBundle"));
+            assert_null(strstr(text, "${"));
+            bool validating = str_eq(p.objects[k].gvr->kind, "ValidatingWebhookConfiguration");
+            assert_false(validating && strstr(text, "failurePolicy"));
+        }
+    }
+}
+
+static void expect_refused(struct input *in, const char *msg)
+{
+    struct err err = {0};
+    auto_plan p;
+    plan_init(&p, "c1");
+    assert_int_equal(istio_render(&in->t, &p, &err), -1);
+    assert_int_equal(err.class, ERR_INVALID);
+    if (!strstr(err.msg, msg))
+        fail_msg("\"%s\" is not in \"%s\"", msg, err.msg);
+}
+
+static void test_refuses(void **state)
+{
+    (void)state;
+    auto_input in;
+    input_load(&in, "primary-c1");
+    auto_json *td = json_pack("{s:s}", "trustDomain", "evil.local");
+    auto_json *root = json_pack("{s:n}", "rootNamespace");
+    auto_json *list = json_array();
+    auto_json *env = json_pack("{s:i}", "A", 1);
+    in.t.settings.mesh_config = td;
+    expect_refused(&in, "meshConfig.trustDomain");
+    in.t.settings.mesh_config = root;
+    expect_refused(&in, "meshConfig.rootNamespace");
+    in.t.settings.mesh_config = list;
+    expect_refused(&in, "meshConfig is not an object");
+    in.t.settings.mesh_config = NULL;
+    in.t.settings.env = env;
+    expect_refused(&in, "env A is not a string");
+    in.t.settings.env = NULL;
+    in.t.n_peers = 2;
+    in.peers[1] = in.peers[0];
+    expect_refused(&in, "Secret istio-system/istio-remote-secret-c2 is wanted twice");
+    in.t.trust_domain = "";
+    expect_refused(&in, "without a trust domain");
+}
+
+static void test_data_versions(void **state)
+{
+    (void)state;
+    static const char *const good[] = {NULL, "1.31", "1.31.0", "1"};
+    static const char *const bad[] = {"1.30", "1.31.1", "1.31.0.0", "../data/1.31.0", "", "1.31.x"};
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        struct istio_data *d = istio_data_load(DATA_DIR, good[i], NULL);
+        assert_non_null(d);
+        assert_string_equal(istio_data_version(d), "1.31.0");
+        istio_data_free(d);
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct err err = {0};
+        assert_null(istio_data_load(DATA_DIR, bad[i], &err));
+        assert_int_equal(err.class, ERR_INVALID);
+        assert_non_null(strstr(err.msg, "carried: 1.31.0"));
+    }
+    struct err err = {0};
+    assert_null(istio_data_load("no/such/folder", NULL, &err));
+    assert_int_equal(err.class, ERR_INVALID);
+    istio_data_free(NULL);
+}
+
+static void test_kubeconfig(void **state)
+{
+    (void)state;
+    struct istio_peer peer = {"c2", "uid", "https://10.0.2.10:6443", "PEM\n"};
+    auto_free char *text = istio_remote_kubeconfig(&peer, "t.o.k");
+    assert_string_equal(
+        text,
+        "{\"apiVersion\":\"v1\",\"clusters\":[{\"cluster\":{\"certificate-authority-data\":"
+        "\"UEVNCg==\",\"server\":\"https://10.0.2.10:6443\"},\"name\":\"c2\"}],\"contexts\":[{"
+        "\"context\":{\"cluster\":\"c2\",\"user\":\"c2\"},\"name\":\"c2\"}],"
+        "\"current-context\":\"c2\",\"kind\":\"Config\",\"preferences\":{},\"users\":[{"
+        "\"name\":\"c2\",\"user\":{\"token\":\"t.o.k\"}}]}");
+    peer.ca = NULL;
+    auto_free char *public_roots = istio_remote_kubeconfig(&peer, "t");
+    assert_null(strstr(public_roots, "certificate-authority-data"));
+}
+
+static void test_istiod_name(void **state)
+{
+    (void)state;
+    auto_free char *none = istio_istiod_name(NULL), *empty = istio_istiod_name("");
+    auto_free char *canary = istio_istiod_name("canary");
+    assert_string_equal(none, "istiod");
+    assert_string_equal(empty, "istiod");
+    assert_string_equal(canary, "istiod-canary");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),          cmocka_unit_test(test_twice_is_equal),
+        cmocka_unit_test(test_intents),         cmocka_unit_test(test_env_order),
+        cmocka_unit_test(test_waits_and_waves), cmocka_unit_test(test_never_ours),
+        cmocka_unit_test(test_refuses),         cmocka_unit_test(test_data_versions),
+        cmocka_unit_test(test_kubeconfig),      cmocka_unit_test(test_istiod_name),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
