@@ -13,8 +13,9 @@ struct http_pool {
     CURLM *multi;
     struct http_origin origin;
     struct http_transfer *transfers;
-    bool
-        busy; /* libcurl, or one of our callbacks, is on the stack: nothing may be added, removed or freed */
+    size_t running, max_running; /* transfers that libcurl has */
+    /* libcurl, or one of our callbacks, is on the stack: nothing may be added, removed or freed. */
+    bool busy;
     bool draining; /* ends when the last transfer has ended */
     bool closing;  /* ends as soon as libcurl can be called */
 };
@@ -130,18 +131,33 @@ static int on_timeout(CURLM *multi, long ms, void *arg)
 
 static void pool_add(struct http_pool *p, struct http_transfer *t)
 {
-    if (!t->broken && curl_multi_add_handle(p->multi, t->easy) == CURLM_OK) {
+    if (curl_multi_add_handle(p->multi, t->easy) == CURLM_OK) {
         t->added = true;
+        p->running++;
         return;
     }
     t->broken = true;
     uv_timer_start(&p->timer, on_timer, 0, 0);
 }
 
+/* Those that wait, in their order. libcurl opens a connection for each transfer above what the first one carries. */
+static void pool_fill(struct http_pool *p)
+{
+    struct http_transfer *t;
+    DL_FOREACH (p->transfers, t) {
+        if (p->max_running && p->running >= p->max_running)
+            return;
+        if (!t->added && !t->broken && !t->cancelled)
+            pool_add(p, t);
+    }
+}
+
 static void pool_remove(struct http_pool *p, struct http_transfer *t)
 {
-    if (t->added)
+    if (t->added) {
         curl_multi_remove_handle(p->multi, t->easy);
+        p->running--;
+    }
     DL_DELETE(p->transfers, t);
     http_transfer_free(t);
 }
@@ -189,9 +205,9 @@ static void pool_settle(struct http_pool *p)
     {
         if (t->cancelled)
             pool_remove(p, t);
-        else if (!t->added && !p->closing)
-            pool_add(p, t);
     }
+    if (!p->closing)
+        pool_fill(p);
     p->busy = false;
     if (p->closing || (p->draining && !p->transfers))
         pool_close(p);
@@ -211,6 +227,7 @@ struct http_pool *http_pool_new(uv_loop_t *loop, const struct http_pool_opts *o,
     struct http_pool *p = xcalloc(1, sizeof *p);
     p->loop = loop;
     p->origin = origin;
+    p->max_running = o->max_running;
     uv_timer_init(loop, &p->timer);
     p->timer.data = p;
     p->multi = curl_multi_init();
@@ -247,8 +264,10 @@ struct http_transfer *http_start(struct http_pool *p, const struct http_request 
     struct http_transfer *t = http_transfer_new(&p->origin, q, h, arg);
     t->pool = p;
     DL_APPEND(p->transfers, t);
-    if (!p->busy)
-        pool_add(p, t);
+    if (t->broken)
+        uv_timer_start(&p->timer, on_timer, 0, 0);
+    else if (!p->busy)
+        pool_fill(p);
     return t;
 }
 
@@ -259,6 +278,7 @@ void http_cancel(struct http_transfer *t)
     if (p->busy)
         return;
     pool_remove(p, t);
+    pool_fill(p);
     if (p->draining && !p->transfers)
         pool_close(p);
 }

@@ -27,6 +27,7 @@ struct http_pool_opts {
     const char *ca;              /* PEM bundle; NULL: the system's roots */
     const char *cert, *key;      /* PEM, or NULL */
     size_t buffer_size;          /* of each transfer; 0: 16 KiB */
+    size_t max_running;          /* transfers at a time, the others wait in line; 0: no bound */
     bool plain;                  /* http:// is accepted as well: for tests only */
 };
 

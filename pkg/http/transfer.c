@@ -121,7 +121,8 @@ static CURLcode set_connection(struct http_transfer *t, const struct http_origin
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    SET(CURLOPT_PIPEWAIT, 1L);
+    SET(CURLOPT_PIPEWAIT,
+        o->plain ? 0L : 1L); /* without TLS nothing would tell it that waiting is useless */
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_TIMEOUT_MS);
     SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
     SET(CURLOPT_BUFFERSIZE, o->buffer_size);

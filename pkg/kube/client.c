@@ -43,6 +43,7 @@ static int open_pools(struct kube_client *c, const struct kube_config *config,
     };
     for (size_t i = 0; i < KUBE_CLASSES; i++) {
         o.buffer_size = buffer[i];
+        o.max_running = i == KUBE_CLASS_CALL ? KUBE_CALLS_RUNNING : 0;
         pools[i] = http_pool_new(c->loop, &o, err);
         if (pools[i])
             continue;

@@ -11,6 +11,7 @@
 enum kube_class { KUBE_CLASS_CALL, KUBE_CLASS_WATCH, KUBE_CLASS_LEASE, KUBE_CLASSES };
 
 enum {
+    KUBE_CALLS_RUNNING = 90, /* at a time, of the 100 streams */
     KUBE_TOKEN_REFRESH_MS = 60000,
     KUBE_TOKEN_MAX = 64 * 1024,
     KUBE_ANSWER_MAX = 16 * 1024 * 1024,
