@@ -14,7 +14,7 @@ struct clock {
 
 extern const struct clock clock_system;
 
-/* A clock that stands still until it is moved: struct clock_virtual v = CLOCK_VIRTUAL(1000, 1700000000); use &v.clock. */
+/* A clock that stands still until moved: struct clock_virtual v = CLOCK_VIRTUAL(1000, 1700000000); use &v.clock. */
 struct clock_virtual {
     struct clock clock;
     int64_t mono, wall;

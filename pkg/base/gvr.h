@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Names of Kubernetes resource types: what a manifest calls (apiVersion, kind) and a URL calls (group, version, plural). */
+/* Names of Kubernetes resource types: what a manifest calls (apiVersion, kind) and a URL (group, version, plural). */
 #ifndef BASE_GVR_H
 #define BASE_GVR_H
 

@@ -45,8 +45,8 @@ enum { JX_SHA256_HEX = 65 };
 void jx_sha256(const json_t *v, char out[JX_SHA256_HEX]);
 void jx_sha256_bytes(const void *data, size_t len, char out[JX_SHA256_HEX]);
 
-/* Standard base64 with padding. jx_b64 returns an owned string; jx_unb64 owned bytes (NUL added), or NULL when it is not
- * base64; line ends are skipped. */
+/* Standard base64 with padding. jx_b64 returns an owned string; jx_unb64 owned bytes (NUL added), or NULL when it is
+ * not base64; line ends are skipped. */
 char *jx_b64(const void *data, size_t len);
 void *jx_unb64(const char *s, size_t *ret_len);
 

@@ -31,8 +31,8 @@ enum kubeconfig_trust {
 /* Reads the current context of a kubeconfig (YAML or JSON). For KUBECONFIG_MEMBER everything dangerous is refused, even
  * outside the current context's entries: exec, auth-provider, any file path (certificate-authority, client-certificate,
  * client-key, tokenFile), insecure-skip-tls-verify, proxy-url, username/password, impersonation (as, as-groups, as-uid,
- * as-user-extra), plain http, a server URL with user info, query or fragment; a loopback, link-local or metadata address
- * (127/8, ::1, 169.254/16, fe80::/10, localhost, 0.0.0.0) as host. Unknown fields are ignored.
+ * as-user-extra), plain http, a server URL with user info, query or fragment; a loopback, link-local or metadata
+ * address (127/8, ::1, 169.254/16, fe80::/10, localhost, 0.0.0.0) as host. Unknown fields are ignored.
  * On failure -1, ERR_INVALID, and field (when not NULL) holds the offending field as "users[admin].user.exec". */
 enum { KUBECONFIG_FIELD_MAX = 160 };
 int kubeconfig_load(const char *data, size_t len, enum kubeconfig_trust trust,
@@ -42,8 +42,8 @@ int kubeconfig_load(const char *data, size_t len, enum kubeconfig_trust trust,
  * that path; "" in production). The token stays a file path in ret->token_file. */
 int kube_config_in_cluster(const char *root, struct kube_config *ret, struct err *err);
 
-/* When the credentials end: the earlier of the client certificate's notAfter and the token's "exp" claim (unverified, it
- * is our own); 0 when neither says. A token file does not count: it is renewed from outside. Seconds since 1970. */
+/* When the credentials end: the earlier of the client certificate's notAfter and the token's "exp" claim (unverified,
+ * it is our own); 0 when neither says. A token file does not count: it is renewed from outside. Seconds since 1970. */
 int64_t kube_config_expiry(const struct kube_config *c);
 
 #endif

@@ -7,8 +7,8 @@
 
 enum { KUBECONFIG_BYTES_MAX = 1048576 };
 
-/* The text of a file, owned (xfree_secret it); NULL with *err when it can't be read, is larger than KUBECONFIG_BYTES_MAX
- * or has a zero byte. */
+/* The text of a file, owned (xfree_secret it); NULL with *err when it can't be read, is larger than
+ * KUBECONFIG_BYTES_MAX or has a zero byte. */
 char *kubeconfig_read_file(const char *path, struct err *err);
 
 #endif

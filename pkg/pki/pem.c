@@ -25,7 +25,7 @@ BIO *pki_text(const char *pem, struct err *err)
     return text;
 }
 
-/* A next block of any kind: 1, 0 at the end, -1. *ret_name is owned; *ret_der is to be freed with OPENSSL_clear_free. */
+/* A next block of any kind: 1, 0 at the end, -1. *ret_name is owned; *ret_der too (OPENSSL_clear_free). */
 static int next_block(BIO *text, char **ret_name, unsigned char **ret_der, long *ret_len,
                       struct err *err)
 {

@@ -16,8 +16,8 @@ int pki_fail(struct err *err, enum err_class class, const char *what);
 /* A BIO over the text (borrowed), or NULL with *err set when it is too long. */
 BIO *pki_text(const char *pem, struct err *err);
 
-/* The next certificate: 1 and *ret (owned), 0 at the end, -1 when there is text that is no certificate. Blocks of another
- * kind (keys) are an error when only_certs, else skipped. */
+/* The next certificate: 1 and *ret (owned), 0 at the end, -1 when there is text that is no certificate. Blocks of
+ * another kind (keys) are an error when only_certs, else skipped. */
 int pki_next_cert(BIO *text, bool only_certs, X509 **ret, struct err *err);
 
 /* The first certificate; the private key. Owned; NULL with *err set. */

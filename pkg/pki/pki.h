@@ -19,8 +19,8 @@ struct pki_pair {
 void pki_pair_done(struct pki_pair *p); /* wipes the key; safe on {0} */
 #define auto_pki_pair __attribute__((cleanup(pki_pair_done))) struct pki_pair
 
-/* A self-signed root: CA:TRUE critical, no path length, keyUsage critical (digitalSignature, keyCertSign, cRLSign), SKI;
- * subject O=<org>, CN=<cn>. Serial: 127 random bits. not_before is backdated by the caller. */
+/* A self-signed root: CA:TRUE critical, no path length, keyUsage critical (digitalSignature, keyCertSign, cRLSign),
+ * SKI; subject O=<org>, CN=<cn>. Serial: 127 random bits. not_before is backdated by the caller. */
 int pki_root_new(const char *org, const char *cn, int64_t not_before, int64_t not_after, struct pki_pair *ret,
                  struct err *err);
 
