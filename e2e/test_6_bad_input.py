@@ -61,7 +61,7 @@ def hostile(shop):
         docs.append({"apiVersion": "meshwright.dev/v1alpha1", "kind": "MemberCluster", "metadata": {"name": f"bad-{name}", "namespace": NS}, "spec": {}})
     shop.hub.apply(yaml.safe_dump_all(docs), "--server-side")
     yield {name: names for name, (names, _) in cases.items()}
-    shop.hub.kubectl("delete", "-f", "-", "--wait=false", data=yaml.safe_dump_all(docs))
+    shop.hub.kubectl("delete", "-f", "-", "--wait=false", "--ignore-not-found", data=yaml.safe_dump_all(docs))
     until(SOON, "bad members are gone", lambda: not any(m["metadata"]["name"].startswith("bad-") for m in shop.hub.list(f"{API}/memberclusters")))
 
 

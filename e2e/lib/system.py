@@ -189,7 +189,7 @@ class Controller:
         with open(VALUES, encoding="utf-8") as f:
             values = yaml.safe_load(f)
         self.cmd = [LAB, "in", "c1", BINARY, "run", "--kubeconfig", system.hub.kubeconfig, "--namespace", NS, "--metrics-bind-address", "0",
-                    "--data", os.path.join(ROOT, "build/istio-data"), "--istio-hub", values["istio"]["hub"], "--istio-tag", values["istio"]["tag"]]
+                    "--data", os.path.join(ROOT, "build/share/istio-data"), "--istio-hub", values["istio"]["hub"], "--istio-tag", values["istio"]["tag"]]
         for name, value in values["istiodEnv"].items():
             self.cmd += ["--istiod-env", f"{name}={value}"]
         self.log = os.path.join(system.folder, "controller.log")
