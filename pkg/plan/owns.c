@@ -146,6 +146,14 @@ static bool is_identity(const char *key)
     return str_eq(key, "apiVersion") || str_eq(key, "kind") || str_eq(key, "metadata");
 }
 
+/* Labels and annotations are never atomic: a leaf there has lost them all. */
+static bool covers_map(const json_t *map, const json_t *node)
+{
+    if (json_object_size(map) && json_is_object(node) && is_leaf(node))
+        return false;
+    return covers(map, node);
+}
+
 static bool covers_metadata(const json_t *metadata, const json_t *node)
 {
     const char *key;
@@ -153,7 +161,7 @@ static bool covers_metadata(const json_t *metadata, const json_t *node)
     json_object_foreach (unconst(metadata), key, v) {
         if (str_eq(key, "name") || str_eq(key, "namespace") || json_is_null(v))
             continue;
-        if (!covers(v, field_node(node, key)))
+        if (!covers_map(v, field_node(node, key)))
             return false;
     }
     return true;
