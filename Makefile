@@ -26,6 +26,8 @@ CFLAGS  := -std=gnu17 -D_GNU_SOURCE -Ipkg -Icontroller -Ibuild/gen -g $(WARN) $(
            $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -fPIE,-O2 $(HARDEN)) \
            $(addprefix -isystem ,) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections $(if $(SAN),-fsanitize=$(SAN))
+# libwebsockets opens its libuv plugin at run time, so no linker knows of it.
+EVLIB   := $(wildcard /usr/lib/*/libwebsockets-evlib_uv.so)
 LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
 SRC     := $(filter-out %_test.c,$(wildcard pkg/*/*.c))
@@ -106,14 +108,14 @@ demo-down: ## Take the demo and its clusters away
 
 image: build/meshwright.tar ## Build the image without a container engine: build/meshwright.tar
 
-istio-data: build/istio-data/$(ISTIO_VERSION)/index.json ## Take Istio's CRDs out of its Go module
+istio-data: build/share/istio-data/$(ISTIO_VERSION)/index.json ## Take Istio's CRDs out of its Go module
 
-build/istio-data/$(ISTIO_VERSION)/index.json: hack/istio-data
-	$(Q)hack/istio-data "$$(hack/lab/build istio-src)" build/istio-data $(ISTIO_VERSION)
+build/share/istio-data/$(ISTIO_VERSION)/index.json: hack/istio-data
+	$(Q)hack/istio-data "$$(hack/lab/build istio-src)" build/share/istio-data $(ISTIO_VERSION)
 
-build/meshwright.tar: build/release/meshwright build/istio-data/$(ISTIO_VERSION)/index.json hack/image/build
+build/meshwright.tar: build/release/meshwright build/share/istio-data/$(ISTIO_VERSION)/index.json hack/image/build
 	$(Q)strip -o build/meshwright.stripped build/release/meshwright
-	$(Q)hack/image/build build/meshwright.stripped --data build/istio-data --output $@
+	$(Q)hack/image/build --data build/share/istio-data $(EVLIB:%=--extra-lib %) --output $@ build/meshwright.stripped
 
 ifneq ($(O),build/release)
 build/release/meshwright:

@@ -17,7 +17,7 @@
 #include "notimplemented.h"
 #include "yaml/yaml.h"
 
-enum { EXIT_CRASH_TEST = 137, TRIM_AFTER_IDLE_MS = 2000 };
+enum { EXIT_CRASH_TEST = 137, TRIM_AFTER_IDLE_MS = 2000, KEYS_PER_TURN = 32 };
 
 /* --- queue --- */
 
@@ -63,7 +63,10 @@ static void drain(uv_timer_t *t)
 {
     struct manager *m = t->data;
     const char *full;
-    while (!m->stopping && m->leading && hub_synced(&m->hub) && (full = queue_get(m->queue))) {
+    if (m->stopping || !m->leading || !hub_synced(&m->hub))
+        return;
+    /* A bounded turn, so that answers are read between two rounds of the same keys. */
+    for (int i = 0; i < KEYS_PER_TURN && (full = queue_get(m->queue)); i++) {
         int64_t kind = -1;
         auto_free char *number = xstrndup(full, strcspn(full, "/"));
         const char *key = full + strlen(number) + 1;

@@ -256,6 +256,8 @@ static void remove_object(struct cluster *c, const struct gvr *g, const struct k
         applier_release(c, g, r->meta.ns, r->meta.name);
     else if (str_eq(g->kind, "CustomResourceDefinition"))
         applier_delete_crd(c, g, r->meta.name);
+    else if (str_eq(g->kind, "Namespace"))
+        applier_delete_istio_namespace(c, g, r->meta.name, r->meta.uid);
     else
         applier_delete(c, g, r->meta.ns, r->meta.name, r->meta.uid);
 }

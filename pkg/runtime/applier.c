@@ -29,6 +29,8 @@ static void op_free(struct op *op)
     HASH_DEL(op->cluster->ops, op);
     free(op->ns);
     free(op->name);
+    free(op->uid);
+    json_decref(op->sweep);
     free(op);
 }
 
@@ -333,6 +335,71 @@ void applier_delete_crd(struct cluster *c, const struct gvr *gvr, const char *na
     auto_free char *path = xasprintf("/apis/%s", dot ? dot + 1 : "");
     struct kube_request q = {.method = "GET", .path = path};
     op->call = kube_call(c->client, &q, on_group, op);
+}
+
+/* --- istio-system: what istiod spread goes first --- */
+
+static const struct gvr configmaps = {"", "v1", "configmaps", "ConfigMap", true};
+
+static void sweep_next(struct op *op);
+
+static void on_swept(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct op *op = arg;
+    (void)r;
+    if (err && err->class != ERR_NOT_FOUND) {
+        applier_fail(op, err);
+        return;
+    }
+    sweep_next(op);
+}
+
+static void sweep_next(struct op *op)
+{
+    size_t n = json_array_size(op->sweep);
+    if (n == 0) {
+        op->call =
+            kube_delete(op->cluster->client, op->gvr, NULL, op->name, op->uid, on_deleted, op);
+        return;
+    }
+    auto_free char *path = xstrdup(json_string_value(json_array_get(op->sweep, n - 1)));
+    json_array_remove(op->sweep, n - 1);
+    struct kube_request q = {.method = "DELETE", .path = path, .accept = KUBE_ACCEPT_METADATA};
+    op->call = kube_call(op->cluster->client, &q, on_swept, op);
+}
+
+static void on_spread(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct op *op = arg;
+    size_t i;
+    json_t *cm;
+    if (err) {
+        applier_fail(op, err);
+        return;
+    }
+    json_decref(op->sweep);
+    op->sweep = json_array();
+    json_array_foreach (jx_get(r->body, "items"), i, cm) {
+        const char *name = jx_str(cm, "metadata.name"), *ns = jx_str(cm, "metadata.namespace");
+        if (!ns || (!str_eq(name, "istio-ca-root-cert") && !str_eq(name, "istio-ca-crl")))
+            continue;
+        auto_free char *path = gvr_path(&configmaps, ns, name);
+        json_array_append_new(op->sweep, json_string(path));
+    }
+    sweep_next(op);
+}
+
+void applier_delete_istio_namespace(struct cluster *c, const struct gvr *gvr, const char *name,
+                                    const char *uid)
+{
+    struct op *op = applier_begin(c, gvr, NULL, name);
+    op->verb = OP_DELETE;
+    free(op->uid);
+    op->uid = xstrdup0(uid);
+    struct kube_request q = {.method = "GET",
+                             .path = "/api/v1/configmaps?labelSelector=istio.io%2Fconfig%3Dtrue",
+                             .accept = KUBE_ACCEPT_METADATA_LIST};
+    op->call = kube_call(c->client, &q, on_spread, op);
 }
 
 /* --- for status and timers --- */

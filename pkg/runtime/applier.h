@@ -44,6 +44,8 @@ struct op {
     bool ours;      /* set by who begins the op */
     struct err err; /* of the last failure; class ERR_NONE when none */
     struct kube_call *call;
+    json_t *sweep; /* array of paths still to be deleted before the object itself */
+    char *uid;     /* for after the sweep */
     UT_hash_handle hh;
     char key[]; /* "Kind/namespace/name" */
 };
@@ -70,6 +72,10 @@ void applier_delete(struct cluster *c, const struct gvr *gvr, const char *ns, co
 void applier_release(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name);
 /* Deletes a CustomResourceDefinition when no resource of it is left in the cluster, releases it otherwise. */
 void applier_delete_crd(struct cluster *c, const struct gvr *gvr, const char *name);
+
+/* Deletes istio-system, after the ConfigMaps that istiod spread over all namespaces (istio-ca-root-cert, istio-ca-crl). */
+void applier_delete_istio_namespace(struct cluster *c, const struct gvr *gvr, const char *name,
+                                    const char *uid);
 
 /* The op to tell the user about: the failed or contested one that failed most; NULL when all is well. */
 const struct op *applier_worst(const struct cluster *c);

@@ -109,6 +109,11 @@ Server-side apply checks "create" with the name, so that works for new objects t
   resources: [configmaps]
   resourceNames: [{{ include "meshwright.revised" (dict "root" . "format" "istio%s") }}, {{ include "meshwright.revised" (dict "root" . "format" "istio-sidecar-injector%s") }}]
   verbs: [create, patch, delete]
+# What istiod spreads over all namespaces and nobody else takes back.
+- apiGroups: [""]
+  resources: [configmaps]
+  resourceNames: [istio-ca-root-cert, istio-ca-crl]
+  verbs: [delete]
 - apiGroups: [apps]
   resources: [deployments]
   resourceNames: [{{ $istiod }}]
