@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 struct fake_conn {
     uv_tcp_t tcp;
@@ -101,9 +102,13 @@ static size_t fake_request_len(const struct buf *in, size_t *ret_head)
         return 0;
     const char *length = strstr(in->data, "Content-Length: ");
     size_t head = (size_t)(end - in->data) + 4;
-    size_t body = length && length < end ? strtoul(length + 16, NULL, 10) : 0;
+    int64_t body = 0;
+    if (length && length < end) {
+        auto_free char *digits = xstrndup(length + 16, strspn(length + 16, "0123456789"));
+        str_to_i64(digits, 0, 1 << 20, &body);
+    }
     *ret_head = head;
-    return in->len >= head + body ? head + body : 0;
+    return in->len >= head + (size_t)body ? head + (size_t)body : 0;
 }
 
 static void fake_parse(struct fake_conn *c)
@@ -113,11 +118,13 @@ static void fake_parse(struct fake_conn *c)
         auto_free char *text = xstrndup(c->in.data, head);
         auto_free char *body = xstrndup(c->in.data + head, len - head);
         buf_shift(&c->in, len);
-        char *save = NULL;
         auto_free char *line = xstrndup(text, strcspn(text, "\r"));
-        char *method = strtok_r(line, " ", &save);
-        char *path = strtok_r(NULL, " ", &save);
-        struct fake_request q = {method, path, text, body};
+        char *path = strchr(line, ' ');
+        if (!path)
+            return;
+        *path++ = '\0';
+        path[strcspn(path, " ")] = '\0';
+        struct fake_request q = {line, path, text, body};
         c->server->requests++;
         c->server->handle(c->server->arg, c, &q);
     }

@@ -88,6 +88,12 @@ static char *plain_text(const struct kube_answer *a)
     return s;
 }
 
+/* These refusals speak of names, users and field paths; the others may quote what was sent. */
+static bool quotes_values(int code)
+{
+    return code != 401 && code != 403 && code != 404 && code != 409 && code != 410 && code != 429;
+}
+
 static void refused(const struct kube_answer *a, struct err *err)
 {
     int code = a->http->status;
@@ -95,7 +101,7 @@ static void refused(const struct kube_answer *a, struct err *err)
         a->body && a->len && a->body[0] == '{' ? jx_load(a->body, a->len, NULL) : NULL;
     if (str_eq(jx_str(status, "kind"), "Status")) {
         const char *reason = str_or(jx_str(status, "reason"), reason_of(code));
-        const char *message = a->secret ? NULL : jx_str(status, "message");
+        const char *message = a->secret && quotes_values(code) ? NULL : jx_str(status, "message");
         err_set(err, class_of(status, code), code, "%d %s%s%s", code, reason, message ? ": " : "",
                 str_or(message, ""));
     } else {

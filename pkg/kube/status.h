@@ -15,7 +15,7 @@ struct kube_answer {
     const struct http_result *http;
     const char *body; /* may be NULL */
     size_t len;
-    bool secret; /* nothing of the body is shown but the reason: messages quote values */
+    bool secret; /* messages that may quote values are not shown, but the reason is */
 };
 
 /* Sets *err and returns -1, or returns 0 when the answer is 2xx. */

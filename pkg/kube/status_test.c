@@ -112,6 +112,13 @@ static void test_secret(void **state)
     a.len = 7;
     kube_answer_err(&a, &err);
     assert_null(strstr(err.msg, "hunter2"));
+    static const char conflict[] = "{\"kind\":\"Status\",\"reason\":\"Conflict\",\"message\":"
+                                   "\"conflict with \\\"x\\\": .data.k\"}";
+    h.status = 409;
+    a.body = conflict;
+    a.len = sizeof conflict - 1;
+    kube_answer_err(&a, &err);
+    assert_string_equal(err.msg, "GET /x: 409 Conflict: conflict with \"x\": .data.k");
 }
 
 static void test_event(void **state)
