@@ -66,6 +66,9 @@ bool hub_busy(const struct hub_object *o);
  * conditions. status is borrowed. */
 void hub_set_status(struct hub_object *o, const json_t *status);
 
+/* The status in the view is of this generation and says Ready=True. */
+bool hub_was_ready(const struct hub_object *o);
+
 /* Adds or removes our finalizer, guarded by the resourceVersion. */
 bool hub_has_finalizer(const struct hub_object *o);
 void hub_set_finalizer(struct hub_object *o, bool present);

@@ -50,6 +50,7 @@ struct mesh {
     struct manager *manager;
     char *ns, *name;
     char *uid;
+    int64_t born_ms; /* first seen by this process */
     struct mesh_root root;
     struct istiod_view *views[MESH_MEMBERS_MAX];
     size_t n_views;

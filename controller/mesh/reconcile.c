@@ -26,6 +26,7 @@ static struct mesh *mesh_get(struct manager *m, const struct hub_object *o)
     mesh->ns = xstrdup(str_or(jx_str(o->obj, "metadata.namespace"), ""));
     mesh->name = xstrdup(jx_str(o->obj, "metadata.name"));
     mesh->uid = xstrdup(str_or(jx_str(o->obj, "metadata.uid"), ""));
+    mesh->born_ms = clock_ms(m->clock);
     HASH_ADD_STR(m->meshes, key, mesh);
     return mesh;
 }

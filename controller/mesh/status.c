@@ -10,6 +10,8 @@
 #include "runtime/conditions.h"
 #include "json/jx.h"
 
+enum { SETTLE_POLL_MS = 1000 };
+
 struct verdict {
     enum cond_status status;
     const char *reason, *message;
@@ -268,8 +270,30 @@ static void add_summary(const struct mesh_pass *p, struct verdict (*rows)[V_COUN
     jx_set_new(status, "summary.networks", json_integer(p->n_members > 0));
 }
 
+/* Shortly after start, with nothing wrong but that not all was looked at yet. */
+static bool unsettled(const struct mesh_pass *p)
+{
+    if (p->stop_reason || p->unresolved || p->mesh->root.state == ROOT_FAILED)
+        return false;
+    bool early = false;
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct mesh_member *mm = &p->members[i];
+        if (mm->has_plan && mm->pending)
+            return false;
+        bool asked = !mm->istiod_available || !mm->view || mm->view->known;
+        early |=
+            !mm->cluster || !cluster_settled(mm->cluster) || (!asked && cluster_ready(mm->cluster));
+    }
+    bool young = clock_ms(p->mesh->manager->clock) - p->mesh->born_ms < CLUSTER_SETTLE_MS;
+    return young && (early || p->mesh->root.state == ROOT_UNREAD);
+}
+
 void mesh_report(struct mesh_pass *p)
 {
+    if (unsettled(p) && hub_was_ready(p->object)) {
+        pass_again(p, SETTLE_POLL_MS);
+        return;
+    }
     struct verdict(*rows)[V_COUNT] = arena_array(p->arena, p->n_members + 1, sizeof *rows);
     json_t *clusters = json_array();
     for (size_t i = 0; i < p->n_members; i++) {

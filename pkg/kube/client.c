@@ -30,9 +30,9 @@ static void config_copy(struct kube_config *to, const struct kube_config *from)
 static int open_pools(struct kube_client *c, const struct kube_config *config,
                       struct http_pool *pools[KUBE_CLASSES], struct err *err)
 {
-    static const size_t buffer[KUBE_CLASSES] = {[KUBE_CLASS_CALL] = 64 * 1024,
-                                                [KUBE_CLASS_WATCH] = 16 * 1024,
-                                                [KUBE_CLASS_LEASE] = 16 * 1024};
+    static const size_t buffer[KUBE_CLASSES] = {[KUBE_CLASS_CALL] = 16 * 1024,
+                                                [KUBE_CLASS_WATCH] = 4 * 1024,
+                                                [KUBE_CLASS_LEASE] = 4 * 1024};
     struct http_pool_opts o = {
         .server = str_or(config->server, ""),
         .tls_server_name = config->tls_server_name,

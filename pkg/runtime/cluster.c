@@ -272,6 +272,7 @@ struct cluster *cluster_new(uv_loop_t *loop, const struct clock *clock, const ch
     snprintf(c->key, n, "%s/%s", ns, name);
     c->ns = xstrdup(ns);
     c->name = xstrdup(name);
+    c->born_ms = clock_ms(clock);
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;
     return c;
@@ -320,6 +321,13 @@ void cluster_free(struct cluster *c)
     drop_client(c);
     uv_timer_stop(&c->timer);
     uv_close((uv_handle_t *)&c->timer, on_closed);
+}
+
+bool cluster_settled(const struct cluster *c)
+{
+    if (clock_ms(c->clock) - c->born_ms >= CLUSTER_SETTLE_MS || c->state == CLUSTER_UNREACHABLE)
+        return true;
+    return c->state == CLUSTER_STRANGER || cluster_ready(c);
 }
 
 bool cluster_known(const struct cluster *c)

@@ -22,6 +22,7 @@ enum {
     CLUSTER_PROBE_MS = 8000,       /* while it answers */
     CLUSTER_PROBE_AGAIN_MS = 4000, /* after a probe without answer */
     CLUSTER_PROBE_TIMEOUT_MS = 5000,
+    CLUSTER_SETTLE_MS = 20000,
     CLUSTER_PROBE_FAILURES = 3, /* then it is unreachable: 8 + 3 x 5 + 2 x 4 s = 31 s at most */
 };
 
@@ -72,6 +73,7 @@ struct cluster {
     char *uid;     /* seen */
     char *version; /* "v1.37.2" */
     int minor;
+    int64_t born_ms;
     int64_t checked_ms; /* of the last answer */
     uv_timer_t timer;
     bool timer_open;
@@ -99,6 +101,10 @@ void cluster_free(struct cluster *c);
 
 /* Answers, is who it should be, and every first list is complete. */
 bool cluster_ready(const struct cluster *c);
+/* Whether what there is to know about the cluster now is known: it is away, or it was read. False only for a short while
+ * after start (CLUSTER_SETTLE_MS at most) and new credentials. A status that says "all well" is not replaced by "don't
+ * know yet" in that while: a restart of a converged system writes nothing. */
+bool cluster_settled(const struct cluster *c);
 /* Every first list was complete at least once since start: its facts may be used even while it is away. */
 bool cluster_known(const struct cluster *c);
 /* The first watch that does not work, or NULL. */

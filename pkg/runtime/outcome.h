@@ -12,9 +12,9 @@ enum outcome_action {
     OUTCOME_DONE,    /* forget the backoff; run again when something changes */
     OUTCOME_BACKOFF, /* run again after queue_failed()'s delay */
     OUTCOME_AFTER,   /* run again after delay_ms, backoff forgotten */
-    OUTCOME_NOW,     /* conflict: read and decide again after delay_ms, the first backoff step; call queue_failed()
+    OUTCOME_NOW, /* conflict: read and decide again after delay_ms, the first backoff step; call queue_failed()
                       * all the same, and wait for the longer of the two, so that a storm of conflicts slows down */
-    OUTCOME_STOP,    /* retrying is useless until spec or Secret change: condition Stalled */
+    OUTCOME_STOP, /* retrying is useless until spec or Secret change: condition Stalled */
 };
 
 struct outcome {
