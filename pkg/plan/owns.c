@@ -60,7 +60,8 @@ static bool has_keys(const json_t *item, const json_t *keys)
     return true;
 }
 
-/* An entry that lost all its fields to others is a leaf too, so here a leaf stands only for an item that is all keys. */
+/* An entry that lost all its fields to others is a leaf too, so here a leaf stands only for an item that is all
+ * keys. */
 static bool covers_item(const json_t *item, const json_t *keys, const json_t *node)
 {
     if (!is_leaf(node))

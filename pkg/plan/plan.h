@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A plan: what one cluster should hold for one mesh, as objects in waves. Pure data, made by the renderer; the same plan
- * is applied to live clusters, printed by `meshwright render`, and compared in golden tests. */
+/* A plan: what one cluster should hold for one mesh, as objects in waves. Pure data, made by the renderer; the same
+ * plan is applied to live clusters, printed by `meshwright render`, and compared in golden tests. */
 #ifndef PLAN_PLAN_H
 #define PLAN_PLAN_H
 
@@ -21,7 +21,7 @@ enum plan_wave {
     PLAN_RBAC,
     PLAN_CONFIG,
     PLAN_CONTROL_PLANE,
-    PLAN_WEBHOOKS,      /* only after istiod is available: failurePolicy Fail would refuse pods before */
+    PLAN_WEBHOOKS, /* only after istiod is available: failurePolicy Fail would refuse pods before */
     PLAN_REMOTE_ACCESS, /* remote secrets */
     PLAN_DNS,           /* DNS entries: Services without selector */
     PLAN_WAVES,
@@ -47,24 +47,26 @@ enum plan_wave plan_wave_of(const char *name);
 #define PLAN_ANNOTATION_EXPIRES "meshwright.dev/expires"
 
 enum plan_content {
-    PLAN_PLAIN,         /* body is all there is */
-    PLAN_CACERTS,       /* the applier makes an intermediate and adds data.{ca-cert,ca-key,cert-chain,root-cert}.pem */
+    PLAN_PLAIN, /* body is all there is */
+    PLAN_CACERTS, /* the applier makes an intermediate and adds data.{ca-cert,ca-key,cert-chain,root-cert}.pem */
     PLAN_REMOTE_SECRET, /* the applier asks cluster `peer` for a token and adds data.<peer> = kubeconfig */
-    PLAN_FILE,          /* the rest of the body (spec) is read from `file` when it is applied: Istio's CRDs */
+    PLAN_FILE, /* the rest of the body (spec) is read from `file` when it is applied: Istio's CRDs */
 };
 
 struct plan_object {
     enum plan_wave wave;
     const struct gvr *gvr;
-    const char *ns;   /* NULL when cluster-scoped */
+    const char *ns; /* NULL when cluster-scoped */
     const char *name;
     enum plan_content content;
     const char *peer; /* PLAN_REMOTE_SECRET */
-    const char *file; /* PLAN_FILE: path, JSON object without apiVersion, kind, metadata: {"spec":...} */
-    /* What is sent, PLAN_ANNOTATION_INTENT included, without generated content. For PLAN_FILE it has in `spec` the shape
-     * of what is owned (lists that are atomic in the API are empty), for plan_owns. The plan holds the reference. */
+    const char
+        *file; /* PLAN_FILE: path, JSON object without apiVersion, kind, metadata: {"spec":...} */
+    /* What is sent, PLAN_ANNOTATION_INTENT included, without generated content. For PLAN_FILE it has in `spec` the
+     * shape of what is owned (lists that are atomic in the API are empty), for plan_owns. The plan holds the reference. */
     json_t *body;
-    const char *intent; /* hex SHA-256 of body without the intent annotation, and of the inputs of generated content */
+    const char *
+        intent; /* hex SHA-256 of body without the intent annotation, and of the inputs of generated content */
     bool wait_available; /* the next wave waits until this Deployment is available */
 };
 
@@ -86,8 +88,8 @@ struct plan_owner {
 /* Adds an object; steals body, takes kind, namespace and name from it, puts the owner's labels, the wave label and the
  * intent annotation into it. inputs: what else the intent depends on (NULL: nothing), e.g. the root's fingerprint.
  * NULL with *err set when the body is none of our kinds. The pointer is good until the next plan_add. */
-struct plan_object *plan_add(struct plan *p, const struct plan_owner *owner, enum plan_wave wave, json_t *body,
-                             const json_t *inputs, struct err *err);
+struct plan_object *plan_add(struct plan *p, const struct plan_owner *owner, enum plan_wave wave,
+                             json_t *body, const json_t *inputs, struct err *err);
 /* After the last plan_add: sorts by wave (stable). -1 when two objects are the same. */
 int plan_finish(struct plan *p, struct err *err);
 
@@ -97,7 +99,8 @@ const struct gvr *plan_gvr(const char *api_version, const char *kind);
 extern const struct gvr plan_kinds[];
 
 /* Whether a field manager's managedFields entry (fieldsV1, KEP-555's structured-merge-diff form) covers every field of
- * body (apiVersion, kind, metadata.name and .namespace apart): false when somebody took one of ours. Needs no schema. */
+ * body (apiVersion, kind, metadata.name and .namespace apart): false when somebody took one of ours. Needs no
+ * schema. */
 bool plan_owns(const json_t *body, const json_t *fields_v1);
 
 /* YAML of the plan, "---" between objects, a comment line per wave. Secret data is shown as "<redacted>", generated
