@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Placeholders in parsed manifests. "${name}" as a whole string is replaced by a JSON value of any type, or its key
- * (its element) is removed when that value is null; inside a longer string only strings are put in. What is put in is never
+ * (its element) is removed when that value is null; inside a longer string only strings are put
+ * in. What is put in is never
  * looked at again, so nothing can be injected. Keys have no placeholders. */
 #ifndef ISTIO_TEMPLATE_H
 #define ISTIO_TEMPLATE_H

@@ -63,7 +63,8 @@ struct plan_object {
     const char
         *file; /* PLAN_FILE: path, JSON object without apiVersion, kind, metadata: {"spec":...} */
     /* What is sent, PLAN_ANNOTATION_INTENT included, without generated content. For PLAN_FILE it has in `spec` the
-     * shape of what is owned (lists that are atomic in the API are empty), for plan_owns. The plan holds the reference. */
+     * shape of what is owned (lists that are atomic in the API are empty), for
+     * plan_owns. The plan holds the reference. */
     json_t *body;
     const char *
         intent; /* hex SHA-256 of body without the intent annotation, and of the inputs of generated content */
