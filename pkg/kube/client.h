@@ -24,7 +24,8 @@ struct kube_client *kube_client_new(uv_loop_t *loop, const struct clock *clock, 
  * are. */
 int kube_client_set_config(struct kube_client *c, const struct kube_config *config, struct err *err);
 
-/* Cancels every call and watch (callbacks of calls are NOT run) and frees when the loop has let go of the handles. */
+/* Cancels every call, stops every watch (no callback runs, their handles are invalid afterwards) and frees; the loop lets
+ * go of its handles in its next turns. Leases and events of this client end before it. May be called from a callback. */
 void kube_client_free(struct kube_client *c);
 
 const char *kube_client_name(const struct kube_client *c);

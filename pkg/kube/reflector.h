@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* When to list, when to watch, from which resourceVersion, and how long to wait: the decisions of a reflector as a state
- * machine without I/O. kube/watch.c carries them out. After client-go, tools/cache/reflector.go. */
+/* When to list, when to watch, from which resourceVersion, and how long to wait: the decisions of a reflector as a
+ * state machine without I/O. kube/watch.c carries them out. After client-go, tools/cache/reflector.go. */
 #ifndef KUBE_REFLECTOR_H
 #define KUBE_REFLECTOR_H
 
