@@ -60,14 +60,14 @@ struct plan_object {
     const char *name;
     enum plan_content content;
     const char *peer; /* PLAN_REMOTE_SECRET */
-    const char
-        *file; /* PLAN_FILE: path, JSON object without apiVersion, kind, metadata: {"spec":...} */
+    /* PLAN_FILE: path of a JSON object without apiVersion, kind, metadata: {"spec":...} */
+    const char *file;
     /* What is sent, PLAN_ANNOTATION_INTENT included, without generated content. For PLAN_FILE it has in `spec` the
      * shape of what is owned (lists that are atomic in the API are empty), for
      * plan_owns. The plan holds the reference. */
     json_t *body;
-    const char *
-        intent; /* hex SHA-256 of body without the intent annotation, and of the inputs of generated content */
+    /* hex SHA-256 of body without the intent annotation, and of the inputs of generated content */
+    const char *intent;
     bool wait_available; /* the next wave waits until this Deployment is available */
 };
 
