@@ -22,7 +22,8 @@ struct kube_client *kube_client_new(uv_loop_t *loop, const struct clock *clock, 
 
 /* New credentials for the same server: calls begun from now on use them, on new connections; running ones end as they
  * are. */
-int kube_client_set_config(struct kube_client *c, const struct kube_config *config, struct err *err);
+int kube_client_set_config(struct kube_client *c, const struct kube_config *config,
+                           struct err *err);
 
 /* Cancels every call, stops every watch (no callback runs, their handles are invalid afterwards) and frees; the loop lets
  * go of its handles in its next turns. Leases and events of this client end before it. May be called from a callback. */
@@ -41,15 +42,15 @@ uint64_t kube_client_writes(const struct kube_client *c);
 #define KUBE_MERGE_PATCH "application/merge-patch+json"
 #define KUBE_JSON_PATCH  "application/json-patch+json"
 /* Answers of only metadata (apiVersion, kind, metadata): small whatever the object. */
-#define KUBE_ACCEPT_METADATA "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+#define KUBE_ACCEPT_METADATA      "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 #define KUBE_ACCEPT_METADATA_LIST "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-#define KUBE_ACCEPT_TEXT "text/plain, */*"
+#define KUBE_ACCEPT_TEXT          "text/plain, */*"
 
 enum { KUBE_CALL_TIMEOUT_MS = 10000 };
 
 struct kube_request {
-    const char *method;       /* "GET", "POST", "PATCH", "PUT", "DELETE" */
-    const char *path;         /* "/api/v1/namespaces/x/secrets?limit=500": already percent-encoded */
+    const char *method; /* "GET", "POST", "PATCH", "PUT", "DELETE" */
+    const char *path;   /* "/api/v1/namespaces/x/secrets?limit=500": already percent-encoded */
     const char *content_type; /* of the body */
     const char *accept;       /* NULL: application/json */
     const char *body;         /* copied; NULL: none */
@@ -61,9 +62,9 @@ struct kube_request {
 };
 
 struct kube_response {
-    int status;       /* HTTP status; 0 when there was no answer */
-    json_t *body;     /* borrowed for the callback; NULL when raw, empty or failed */
-    const char *raw;  /* when raw: the bytes, NUL-terminated, borrowed */
+    int status;      /* HTTP status; 0 when there was no answer */
+    json_t *body;    /* borrowed for the callback; NULL when raw, empty or failed */
+    const char *raw; /* when raw: the bytes, NUL-terminated, borrowed */
     size_t raw_len;
 };
 
@@ -75,7 +76,8 @@ typedef void kube_call_cb(void *arg, const struct kube_response *r, const struct
  * up to 3 times, 0.1-1 s apart); writes are retried only when the server surely did not take them (refused stream
  * before headers, connection refused) or on 429/503 with Retry-After (at most 5 times, at most 32 s in all). */
 struct kube_call;
-struct kube_call *kube_call(struct kube_client *c, const struct kube_request *q, kube_call_cb *cb, void *arg);
+struct kube_call *kube_call(struct kube_client *c, const struct kube_request *q, kube_call_cb *cb,
+                            void *arg);
 /* After this the callback does not run. */
 void kube_call_cancel(struct kube_call *call);
 
@@ -85,22 +87,24 @@ void kube_call_cancel(struct kube_call *call);
 
 /* Server-side apply (force=true, fieldValidation=Strict) with field manager KUBE_FIELD_MANAGER of a JSON text; the
  * answer is metadata only. subresource: NULL or "status". */
-struct kube_call *kube_apply(struct kube_client *c, const struct gvr *gvr, const char *ns, const char *name,
-                             const char *subresource, const char *body, size_t body_len, bool secret_body,
-                             kube_call_cb *cb, void *arg);
+struct kube_call *kube_apply(struct kube_client *c, const struct gvr *gvr, const char *ns,
+                             const char *name, const char *subresource, const char *body,
+                             size_t body_len, bool secret_body, kube_call_cb *cb, void *arg);
 
 /* The same without force: a field that somebody else owns with another value is a conflict (409, its message names the
  * manager and the field), and nothing is written. For objects that are not known to be ours. */
-struct kube_call *kube_apply_unforced(struct kube_client *c, const struct gvr *gvr, const char *ns, const char *name,
-                                      const char *body, size_t body_len, bool secret_body, kube_call_cb *cb, void *arg);
+struct kube_call *kube_apply_unforced(struct kube_client *c, const struct gvr *gvr, const char *ns,
+                                      const char *name, const char *body, size_t body_len,
+                                      bool secret_body, kube_call_cb *cb, void *arg);
 
 /* DELETE with preconditions.uid, propagation Background. uid NULL: no precondition. */
-struct kube_call *kube_delete(struct kube_client *c, const struct gvr *gvr, const char *ns, const char *name,
-                              const char *uid, kube_call_cb *cb, void *arg);
+struct kube_call *kube_delete(struct kube_client *c, const struct gvr *gvr, const char *ns,
+                              const char *name, const char *uid, kube_call_cb *cb, void *arg);
 
 /* TokenRequest (authentication.k8s.io/v1) of a service account. audience NULL: the API server's own. On success
  * r->body has status.token and status.expirationTimestamp. */
-struct kube_call *kube_token_request(struct kube_client *c, const char *ns, const char *service_account,
-                                     const char *audience, int64_t seconds, kube_call_cb *cb, void *arg);
+struct kube_call *kube_token_request(struct kube_client *c, const char *ns,
+                                     const char *service_account, const char *audience,
+                                     int64_t seconds, kube_call_cb *cb, void *arg);
 
 #endif

@@ -9,7 +9,8 @@
 
 struct kube_events;
 struct kube_events *kube_events_new(struct kube_client *c, const char *component);
-void kube_events_free(struct kube_events *e); /* before its client; what is on its way is given up */
+void kube_events_free(
+    struct kube_events *e); /* before its client; what is on its way is given up */
 
 struct kube_event {
     const char *api_version, *kind, *ns, *name, *uid; /* the object concerned */

@@ -7,8 +7,9 @@
 #include "kube/client.h"
 
 struct kube_lease;
-struct kube_lease *kube_lease_start(struct kube_client *c, const char *ns, const char *name, const char *identity,
-                                    void (*acquired)(void *arg), void (*lost)(void *arg), void *arg);
+struct kube_lease *kube_lease_start(struct kube_client *c, const char *ns, const char *name,
+                                    const char *identity, void (*acquired)(void *arg),
+                                    void (*lost)(void *arg), void *arg);
 /* Gives the lease up (holder "") when we hold it, then calls done (also when there was nothing to give up, or after 2 s
  * without an answer) and frees. The client has to live until then. */
 void kube_lease_release(struct kube_lease *l, void (*done)(void *arg), void *arg);
