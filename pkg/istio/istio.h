@@ -19,16 +19,16 @@ struct istio_settings {
     const char *revision; /* "" = default */
     const json_t *env;    /* object name -> string, or NULL: istiod's environment, wins over ours */
     const json_t *mesh_config; /* MeshConfig overlay (merge patch), or NULL */
-    const json_t *
-        istiod_resources; /* ResourceRequirements, or NULL: requests 500m / 2Gi are NOT assumed; 100m/256Mi */
+    /* ResourceRequirements, or NULL: requests 500m / 2Gi are NOT assumed; 100m/256Mi */
+    const json_t *istiod_resources;
     const json_t *proxy_resources;  /* of the injected sidecar, or NULL: 10m / 64Mi */
     int min_replicas, max_replicas; /* equal: fixed number, no HPA; PDB when min > 1 */
 };
 
 struct istio_peer {
     const char *name; /* cluster id */
-    const char
-        *uid; /* UID of its kube-system: another cluster behind the name needs a new secret */
+    /* UID of its kube-system: another cluster behind the name needs a new secret */
+    const char *uid;
     const char *server; /* https URL that this cluster's istiod uses */
     const char *ca;     /* PEM, or NULL: public roots */
 };
