@@ -46,12 +46,11 @@ static void flight_free(struct flight *f)
 
 static struct flight *find_flight(struct kube_events *e, const char *key)
 {
-    struct flight *f;
-    DL_FOREACH (e->flights, f) {
+    for (struct flight *f = e->flights; f; f = f->next) {
         if (str_eq(f->key, key))
-            break;
+            return f;
     }
-    return f;
+    return NULL;
 }
 
 static void send_count(struct kube_events *e, const struct kube_sent *sent);
