@@ -9,8 +9,8 @@ SHELL := /bin/bash
 
 ISTIO_VERSION := 1.31.0
 CACHE   := $(or $(MESHWRIGHT_CACHE),$(HOME)/.cache/meshwright)
-VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
 comma   := ,
+VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
 O       := build/$(VARIANT)
 Q       := $(if $(V),,@)
 

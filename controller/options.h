@@ -26,14 +26,15 @@ struct options {
     const char *log_level;      /* --log-level, default info */
     const char *render_dir;     /* render -f DIR */
     const char *render_cluster; /* render --cluster NAME: only this one; NULL: all */
-    int crash_after_writes; /* --crash-after-writes K: _exit(137) right after the K-th write was answered (tests); 0 off */
+    /* --crash-after-writes K: _exit(137) right after the K-th write was answered, for tests; 0: off */
+    int crash_after_writes;
     int cleanup_grace_s; /* --cleanup-grace SECONDS, default 300 */
 };
 
-/* Parses argv ("meshwright [run] OPTIONS", "meshwright render -f DIR", "meshwright version") and fills in the defaults,
- * those from the environment too: afterwards namespace NULL means all namespaces, and lease_namespace is never NULL.
- * Strings are borrowed from argv and the environment. Exits the process for --help (0) and for usage errors (64), as
- * argp does. */
+/* Parses argv ("meshwright [run] OPTIONS", "meshwright render -f DIR", "meshwright version") and
+ * fills in the defaults, those from the environment too: afterwards namespace NULL means all
+ * namespaces, and lease_namespace is never NULL. Strings are borrowed from argv and the
+ * environment. Exits the process for --help (0) and for usage errors (64), as argp does. */
 void options_parse(struct options *o, int argc, char **argv);
 void options_done(struct options *o);
 

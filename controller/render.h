@@ -5,8 +5,9 @@
 
 #include "options.h"
 
-/* Reads every *.yaml, *.yml, *.json of the folder, prints each cluster's objects of each Mesh on stdout. Exit code: 0, or 1
- * with one line on stderr. What only live clusters know is a placeholder: identities, the root, tokens, DNS entries. */
+/* Reads every *.yaml, *.yml, *.json of the folder, prints each cluster's objects of each Mesh on
+ * stdout. Exit code: 0, or 1 with one line on stderr. What only live clusters know is a
+ * placeholder: identities, the root, tokens, DNS entries. */
 int render_run(const struct options *o);
 
 #endif

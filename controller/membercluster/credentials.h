@@ -8,8 +8,9 @@
 
 enum { CREDENTIALS_REREAD_MS = 30000 };
 
-/* Reads the credentials when they were never read, are older than CREDENTIALS_REREAD_MS, or come from elsewhere now, and
- * gives them to the member's cluster. Asynchronous: the member is enqueued again when there is news. */
+/* Reads the credentials when they were never read, are older than CREDENTIALS_REREAD_MS, or come
+ * from elsewhere now, and gives them to the member's cluster. Asynchronous: the member is
+ * enqueued again when there is news. */
 void credentials_refresh(struct member *mb, const struct api_member_cluster *cr);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reconciler of MemberCluster: credentials, connection, identity, status, and the wait for cleanup when it is deleted. */
+/* Reconciler of MemberCluster: credentials, connection, identity, status, and the wait for
+ * cleanup when it is deleted. */
 #ifndef CONTROLLER_MEMBERCLUSTER_MEMBER_H
 #define CONTROLLER_MEMBERCLUSTER_MEMBER_H
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reconciler of Mesh. One pass: observe (specs and records -> facts), plan (pure), execute (issue the writes of the first
- * wave that is not complete), report (status). A pass never waits: when something answers, the next pass goes on, and
- * each pass decides from scratch by what is there. So a crash at any point needs no recovery of its own. */
+/* Reconciler of Mesh. One pass: observe (specs and records -> facts), plan (pure), execute
+ * (issue the writes of the first wave that is not complete), report (status). A pass never
+ * waits: when something answers, the next pass goes on, and each pass decides from scratch by
+ * what is there. So a crash at any point needs no recovery of its own. */
 #ifndef CONTROLLER_MESH_MESH_H
 #define CONTROLLER_MESH_MESH_H
 
@@ -19,7 +20,8 @@ enum { MESH_MEMBERS_MAX = 64 };
 
 enum root_state { ROOT_UNREAD, ROOT_READY, ROOT_FAILED };
 
-/* The mesh's root as the hub keeps it in a Secret. The key is here only while an intermediate is to be signed. */
+/* The mesh's root as the hub keeps it in a Secret. The key is here only while an intermediate is
+ * to be signed. */
 struct mesh_root {
     enum root_state state;
     struct kube_call *call;

@@ -1,3 +1,4 @@
+/* SPDX-License-Identifier: Apache-2.0 */
 /*
  * HTTP/1.1 server of the lab's workloads: answers each request with who answers and how the request came.
  *
@@ -18,13 +19,15 @@
 
 enum { REQUEST_MAX = 65536 };
 
-static const char *env(const char *name, const char *fallback) {
+static const char *env(const char *name, const char *fallback)
+{
     const char *value = getenv(name);
     return value && *value ? value : fallback;
 }
 
 /* Copies the value of header NAME from the head of a request into OUT; "-" if it is absent. */
-static void header(const char *head, const char *name, char *out, size_t size) {
+static void header(const char *head, const char *name, char *out, size_t size)
+{
     size_t n = strlen(name);
     snprintf(out, size, "-");
     for (const char *eol = strstr(head, "\r\n"); eol; eol = strstr(eol + 2, "\r\n")) {
@@ -38,7 +41,8 @@ static void header(const char *head, const char *name, char *out, size_t size) {
     }
 }
 
-static int send_all(int fd, const char *data, size_t size) {
+static int send_all(int fd, const char *data, size_t size)
+{
     while (size > 0) {
         ssize_t n = send(fd, data, size, MSG_NOSIGNAL);
         if (n <= 0)
@@ -49,19 +53,23 @@ static int send_all(int fd, const char *data, size_t size) {
     return 0;
 }
 
-static int answer(int fd, const char *head) {
+static int answer(int fd, const char *head)
+{
     char xfcc[4096], host[256], path[256] = "-", body[8192], reply[8448];
     header(head, "x-forwarded-client-cert", xfcc, sizeof xfcc);
     header(head, "host", host, sizeof host);
     sscanf(head, "%*15s %255s", path);
     int b = snprintf(body, sizeof body, "pod=%s\ncluster=%s\nmesh=%s\nhost=%s\npath=%s\nxfcc=%s\n",
                      env("POD_NAME", "-"), env("CLUSTER", "-"), env("MESH", "-"), host, path, xfcc);
-    int r = snprintf(reply, sizeof reply, "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%s", b, body);
+    int r = snprintf(reply, sizeof reply,
+                     "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: %d\r\n\r\n%s",
+                     b, body);
     return b < (int)sizeof body && r < (int)sizeof reply ? send_all(fd, reply, (size_t)r) : -1;
 }
 
 /* Answers the requests of one connection until either side ends it. */
-static void *serve(void *arg) {
+static void *serve(void *arg)
+{
     int fd = (int)(intptr_t)arg;
     char *buf = malloc(REQUEST_MAX + 1);
     size_t have = 0;
@@ -85,8 +93,11 @@ done:
     return NULL;
 }
 
-int main(void) {
-    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = in6addr_any, .sin6_port = htons((uint16_t)atoi(env("PORT", "8080")))};
+int main(void)
+{
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6,
+                              .sin6_addr = in6addr_any,
+                              .sin6_port = htons((uint16_t)atoi(env("PORT", "8080")))};
     int one = 1, zero = 0;
     int s = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
     /* the first process of a container dies of no signal that it does not handle */

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
 """The container images of the lab, made without a container engine.
 
 images.py key   prints a hash of what the images are made from

@@ -36,8 +36,10 @@ static struct arena_block *block_for(struct arena *a, size_t size)
 
 void *arena_alloc(struct arena *a, size_t size)
 {
+    if (size > SIZE_MAX / 2)
+        size = SIZE_MAX / 2; /* can't be had: ends in the out-of-memory message */
     size_t rounded = (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-    struct arena_block *b = block_for(a, rounded < size ? SIZE_MAX / 2 : rounded);
+    struct arena_block *b = block_for(a, rounded);
     void *p = b->data + b->used;
     b->used += rounded;
     return p;
@@ -47,7 +49,7 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 {
     size_t total;
     if (__builtin_mul_overflow(n, size, &total))
-        total = SIZE_MAX / 2; /* can't be had: ends in the out-of-memory message */
+        total = SIZE_MAX;
     return arena_alloc(a, total);
 }
 

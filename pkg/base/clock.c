@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
 
+#include <stdbool.h>
 #include <string.h>
 #include <time.h>
 
@@ -40,25 +41,50 @@ void clock_format(int64_t wall_s, char out[CLOCK_RFC3339_MAX])
 {
     time_t t = (time_t)wall_s;
     struct tm tm;
-    gmtime_r(&t, &tm);
-    if (strftime(out, CLOCK_RFC3339_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
+    if (!gmtime_r(&t, &tm) || strftime(out, CLOCK_RFC3339_MAX, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
         out[0] = '\0';
+}
+
+/* Does s begin with this form? 'd' in it stands for a digit, all else for itself. */
+static bool has_form(const char *s, const char *form)
+{
+    for (; *form; s++, form++)
+        if (*form == 'd' ? *s < '0' || *s > '9' : *s != *form)
+            return false;
+    return true;
+}
+
+/* "Z", "+02:00" or "-02:00", and nothing behind it. */
+static int parse_zone(const char *s, long *ret_seconds)
+{
+    *ret_seconds = 0;
+    if (strcmp(s, "Z") == 0)
+        return 0;
+    if ((*s != '+' && *s != '-') || !has_form(s + 1, "dd:dd") || s[6])
+        return -1;
+    int hours = (s[1] - '0') * 10 + s[2] - '0', minutes = (s[4] - '0') * 10 + s[5] - '0';
+    if (hours > 23 || minutes > 59)
+        return -1;
+    *ret_seconds = (*s == '-' ? -60L : 60L) * (hours * 60 + minutes);
+    return 0;
 }
 
 int clock_parse(const char *s, int64_t *ret_wall_s)
 {
     struct tm tm = {0};
-    const char *p = s ? strptime(s, "%Y-%m-%dT%H:%M:%S", &tm) : NULL;
+    if (!s ||
+        !has_form(s, "dddd-dd-ddTdd:dd:dd")) /* strptime alone takes spaces and single digits */
+        return -1;
+    const char *p = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm);
     if (!p)
         return -1;
-    if (*p == '.')
+    if (has_form(p, ".d"))
         p += 1 + strspn(p + 1, "0123456789");
-    struct tm zone = {0};
-    if (strcmp(p, "Z") != 0) {
-        const char *end = strptime(p, "%z", &zone);
-        if (!end || *end)
-            return -1;
-    }
-    *ret_wall_s = (int64_t)timegm(&tm) - zone.tm_gmtoff;
+    long offset;
+    int day = tm.tm_mday;
+    int64_t t = (int64_t)timegm(&tm);
+    if (parse_zone(p, &offset) < 0 || tm.tm_mday < day) /* February 30 became March 2 */
+        return -1;
+    *ret_wall_s = t - offset;
     return 0;
 }

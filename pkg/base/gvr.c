@@ -16,10 +16,11 @@ char *gvr_api_version(const struct gvr *g)
 
 static void put_segment(struct buf *b, const char *s)
 {
+    bool only_dots = strspn(s, ".") == strlen(s); /* "..": a URL library would fold it away */
     buf_puts(b, "/");
     for (; *s; s++) {
         unsigned char c = (unsigned char)*s;
-        if (isalnum(c) || strchr("-._~", c))
+        if (isalnum(c) || strchr(only_dots ? "-_~" : "-._~", c))
             buf_append(b, s, 1);
         else
             buf_printf(b, "%%%02X", c);

@@ -2,14 +2,17 @@
 #include "base/log.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/str.h"
 
-enum { LINE_MAX_BYTES = 16384 };
+/* A byte of a value takes at most six in JSON, so one pair of the longest always fits in its buffer. */
+enum { VALUE_MAX_BYTES = 2048, LINE_MAX_BYTES = 32768 };
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 static enum log_level threshold = LOG_INFO;
@@ -29,19 +32,51 @@ int log_level_parse(const char *s, enum log_level *ret)
     return -1;
 }
 
+/* How many bytes the character at s takes; 0 when it is not UTF-8 (RFC 3629). */
+static size_t rune_bytes(const char *s)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t n = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xf0 && p[1] < 0x90);
+    bool no_character = (*p == 0xed && p[1] >= 0xa0) || (*p == 0xf4 && p[1] >= 0x90);
+    return overlong || no_character ? 0 : n;
+}
+
+/* Long values are cut, and what is not UTF-8 is replaced: the line stays JSON whatever it reports. */
 static void put_quoted(struct buf *b, const char *s)
 {
+    const char *end = s + strnlen(s, VALUE_MAX_BYTES);
     buf_puts(b, "\"");
-    for (; *s; s++) {
-        unsigned char c = (unsigned char)*s;
-        if (c == '"' || c == '\\')
-            buf_printf(b, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            buf_printf(b, "\\u%04x", c);
+    for (size_t n; s < end; s += n ? n : 1) {
+        n = rune_bytes(s);
+        if (*s == '"' || *s == '\\')
+            buf_printf(b, "\\%c", *s);
+        else if (n == 1 && (*s < 0x20 || *s == 0x7f))
+            buf_printf(b, "\\u%04x", (unsigned)*s);
+        else if (n)
+            buf_append(b, s, n);
         else
-            buf_append(b, s, 1);
+            buf_puts(b, "\\ufffd");
     }
-    buf_puts(b, "\"");
+    buf_puts(b, *end ? "...\"" : "\"");
+}
+
+/* Appends ,"key":"value"; a pair that has no room is left out, so that the line always ends as it should. */
+static void put_pair(struct buf *b, const char *key, const char *value)
+{
+    auto_buf pair = BUF_INIT(LINE_MAX_BYTES);
+    buf_puts(&pair, ",");
+    put_quoted(&pair, key);
+    buf_puts(&pair, ":");
+    if (value)
+        put_quoted(&pair, value);
+    else
+        buf_puts(&pair, "null");
+    if (b->len + pair.len + strlen("}\n") <= b->max)
+        buf_append(b, pair.data, pair.len);
 }
 
 static void put_time(struct buf *b)
@@ -61,20 +96,12 @@ void log_write(enum log_level level, const char *msg, ...)
         return;
     auto_buf b = BUF_INIT(LINE_MAX_BYTES);
     put_time(&b);
-    buf_printf(&b, ",\"level\":\"%s\",\"msg\":", level_names[level]);
-    put_quoted(&b, msg);
+    put_pair(&b, "level", level_names[level]);
+    put_pair(&b, "msg", msg);
     va_list ap;
     va_start(ap, msg);
-    for (const char *key; (key = va_arg(ap, const char *));) {
-        const char *value = va_arg(ap, const char *);
-        buf_puts(&b, ",");
-        put_quoted(&b, key);
-        buf_puts(&b, ":");
-        if (value)
-            put_quoted(&b, value);
-        else
-            buf_puts(&b, "null");
-    }
+    for (const char *key; (key = va_arg(ap, const char *));)
+        put_pair(&b, key, va_arg(ap, const char *));
     va_end(ap);
     buf_puts(&b, "}\n");
     ssize_t n = write(STDERR_FILENO, b.data,

@@ -14,9 +14,9 @@ int log_level_parse(const char *s, enum log_level *ret);
 /* Pairs of key and value (strings; a NULL value is written as null), ended by NULL. */
 void log_write(enum log_level level, const char *msg, ...) __attribute__((sentinel));
 
-#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__, NULL)
-#define log_info(...)  log_write(LOG_INFO, __VA_ARGS__, NULL)
-#define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__, NULL)
-#define log_error(...) log_write(LOG_ERROR, __VA_ARGS__, NULL)
+#define log_debug(...) log_write(LOG_DEBUG, __VA_ARGS__, (char *)NULL)
+#define log_info(...)  log_write(LOG_INFO, __VA_ARGS__, (char *)NULL)
+#define log_warn(...)  log_write(LOG_WARN, __VA_ARGS__, (char *)NULL)
+#define log_error(...) log_write(LOG_ERROR, __VA_ARGS__, (char *)NULL)
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A client of one API server on a libuv loop. One thread, no blocking call; every callback runs on the loop, never
- * before the function that started it has returned. */
+/* A client of one API server on a libuv loop. One thread, no blocking call; every callback runs
+ * on the loop, never before the function that started it has returned. */
 #ifndef KUBE_CLIENT_H
 #define KUBE_CLIENT_H
 
@@ -20,13 +20,14 @@ struct kube_client;
 struct kube_client *kube_client_new(uv_loop_t *loop, const struct clock *clock, const char *name,
                                     const struct kube_config *config, struct err *err);
 
-/* New credentials for the same server: calls begun from now on use them, on new connections; running ones end as they
- * are. */
+/* New credentials for the same server: calls begun from now on use them, on new connections;
+ * running ones end as they are. */
 int kube_client_set_config(struct kube_client *c, const struct kube_config *config,
                            struct err *err);
 
-/* Cancels every call, stops every watch (no callback runs, their handles are invalid afterwards) and frees; the loop lets
- * go of its handles in its next turns. Leases and events of this client end before it. May be called from a callback. */
+/* Cancels every call, stops every watch (no callback runs, their handles are invalid afterwards)
+ * and frees; the loop lets go of its handles in its next turns. Leases and events of this client
+ * end before it. May be called from a callback. */
 void kube_client_free(struct kube_client *c);
 
 const char *kube_client_name(const struct kube_client *c);
@@ -68,13 +69,15 @@ struct kube_response {
     size_t raw_len;
 };
 
-/* err is NULL on success (2xx). Otherwise it has class, code and a message made from the server's Status object (reason
- * and message, cut) and the request ("PATCH /api/...: 409 Conflict: ..."). r is valid in both cases. */
+/* err is NULL on success (2xx). Otherwise it has class, code and a message made from the
+ * server's Status object (reason and message, cut) and the request ("PATCH /api/...: 409
+ * Conflict: ..."). r is valid in both cases. */
 typedef void kube_call_cb(void *arg, const struct kube_response *r, const struct err *err);
 
-/* A handle to cancel with; valid until the callback runs. Retries GETs on its own (reset, refused stream, EOF, GOAWAY:
- * up to 3 times, 0.1-1 s apart); writes are retried only when the server surely did not take them (refused stream
- * before headers, connection refused) or on 429/503 with Retry-After (at most 5 times, at most 32 s in all). */
+/* A handle to cancel with; valid until the callback runs. Retries GETs on its own (reset,
+ * refused stream, EOF, GOAWAY: up to 3 times, 0.1-1 s apart); writes are retried only when the
+ * server surely did not take them (refused stream before headers, connection refused) or on
+ * 429/503 with Retry-After (at most 5 times, at most 32 s in all). */
 struct kube_call;
 struct kube_call *kube_call(struct kube_client *c, const struct kube_request *q, kube_call_cb *cb,
                             void *arg);
@@ -85,14 +88,15 @@ void kube_call_cancel(struct kube_call *call);
 
 #define KUBE_FIELD_MANAGER "meshwright"
 
-/* Server-side apply (force=true, fieldValidation=Strict) with field manager KUBE_FIELD_MANAGER of a JSON text; the
- * answer is metadata only. subresource: NULL or "status". */
+/* Server-side apply (force=true, fieldValidation=Strict) with field manager KUBE_FIELD_MANAGER
+ * of a JSON text; the answer is metadata only. subresource: NULL or "status". */
 struct kube_call *kube_apply(struct kube_client *c, const struct gvr *gvr, const char *ns,
                              const char *name, const char *subresource, const char *body,
                              size_t body_len, bool secret_body, kube_call_cb *cb, void *arg);
 
-/* The same without force: a field that somebody else owns with another value is a conflict (409, its message names the
- * manager and the field), and nothing is written. For objects that are not known to be ours. */
+/* The same without force: a field that somebody else owns with another value is a conflict (409,
+ * its message names the manager and the field), and nothing is written. For objects that are not
+ * known to be ours. */
 struct kube_call *kube_apply_unforced(struct kube_client *c, const struct gvr *gvr, const char *ns,
                                       const char *name, const char *body, size_t body_len,
                                       bool secret_body, kube_call_cb *cb, void *arg);

@@ -21,19 +21,20 @@ void pki_pair_done(struct pki_pair *p); /* wipes the key; safe on {0} */
 
 /* A self-signed root: CA:TRUE critical, no path length, keyUsage critical (digitalSignature, keyCertSign, cRLSign),
  * SKI; subject O=<org>, CN=<cn>. Serial: 127 random bits. not_before is backdated by the caller. */
-int pki_root_new(const char *org, const char *cn, int64_t not_before, int64_t not_after, struct pki_pair *ret,
-                 struct err *err);
+int pki_root_new(const char *org, const char *cn, int64_t not_before, int64_t not_after,
+                 struct pki_pair *ret, struct err *err);
 
 /* An intermediate signed by root: CA:TRUE pathlen:0 critical, keyUsage critical (digitalSignature, keyCertSign,
  * cRLSign), SKI, AKI, NO subject alternative names (a peer mesh's name constraints would hit them); subject
  * O=<org>, CN=<cn>, L=<cluster>. not_after is capped to the root's. */
-int pki_intermediate_new(const struct pki_pair *root, const char *org, const char *cn, const char *cluster,
-                         int64_t not_before, int64_t not_after, struct pki_pair *ret, struct err *err);
+int pki_intermediate_new(const struct pki_pair *root, const char *org, const char *cn,
+                         const char *cluster, int64_t not_before, int64_t not_after,
+                         struct pki_pair *ret, struct err *err);
 
 /* Facts of the first certificate in a PEM text. */
 struct pki_cert_info {
-    char sha256[65]; /* lower-case hex of the DER */
-    char subject[512]; /* RFC 2253 */
+    char sha256[65];               /* lower-case hex of the DER */
+    char subject[512];             /* RFC 2253 */
     int64_t not_before, not_after; /* seconds since 1970 */
     bool is_ca;
 };

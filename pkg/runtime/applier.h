@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All writes to a member cluster. One write per object at a time; a written object stays busy until our own watch has
- * shown the write (or 10 s have passed), so no decision is ever made on a view older than our own last write. */
+/* All writes to a member cluster. One write per object at a time; a written object stays busy
+ * until our own watch has shown the write (or 10 s have passed), so no decision is ever made on
+ * a view older than our own last write. */
 #ifndef RUNTIME_APPLIER_H
 #define RUNTIME_APPLIER_H
 
@@ -60,20 +61,22 @@ struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *n
                          const char *name);
 /* The op of a key while it is still running, or NULL: for callbacks that come late. */
 struct op *applier_running(struct cluster *c, const char *op_key);
-/* Sends the server-side apply of an op: forced where the live object is ours (op->ours), else without force, so that no
- * field is taken from anybody. */
+/* Sends the server-side apply of an op: forced where the live object is ours (op->ours), else
+ * without force, so that no field is taken from anybody. */
 void applier_send(struct op *op, const char *body, size_t len, bool secret);
 void applier_fail(struct op *op, const struct err *err);
 
 /* Deletes with the UID as precondition. */
 void applier_delete(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name,
                     const char *uid);
-/* Lets go of an object without deleting it: our labels, annotations and managedFields entry go, every value stays. */
+/* Lets go of an object without deleting it: our labels, annotations and managedFields entry go,
+ * every value stays. */
 void applier_release(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name);
 /* Deletes a CustomResourceDefinition when no resource of it is left in the cluster, releases it otherwise. */
 void applier_delete_crd(struct cluster *c, const struct gvr *gvr, const char *name);
 
-/* Deletes istio-system, after the ConfigMaps that istiod spread over all namespaces (istio-ca-root-cert, istio-ca-crl). */
+/* Deletes istio-system, after the ConfigMaps that istiod spread over all namespaces (istio-ca-
+ * root-cert, istio-ca-crl). */
 void applier_delete_istio_namespace(struct cluster *c, const struct gvr *gvr, const char *name,
                                     const char *uid);
 

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One member cluster at run time: its client, whether it answers, who it is, and the records of what we watch in it.
+/* One member cluster at run time: its client, whether it answers, who it is, and the records of
+ * what we watch in it.
  *
- * Life: cluster_new -> cluster_configure (credentials) -> probes -> identity checked -> watches. A cluster that stops
- * answering keeps its records (absence is not deletion) and is probed until it is back. */
+ * Life: cluster_new -> cluster_configure (credentials) -> probes -> identity checked -> watches.
+ * A cluster that stops answering keeps its records (absence is not deletion) and is probed until
+ * it is back. */
 #ifndef RUNTIME_CLUSTER_H
 #define RUNTIME_CLUSTER_H
 
@@ -52,8 +54,8 @@ struct cluster_watch {
 
 enum { CLUSTER_WATCHES_MAX = 24 };
 
-/* Something that waits for an answer of a cluster's client. The client's end ends it without an answer: then drop is
- * called instead, to free it. Embedded in what waits. */
+/* Something that waits for an answer of a cluster's client. The client's end ends it without an
+ * answer: then drop is called instead, to free it. Embedded in what waits. */
 struct cluster_task {
     struct cluster *cluster;
     struct cluster_task *prev, *next;
@@ -93,7 +95,8 @@ struct cluster {
 
 struct cluster *cluster_new(uv_loop_t *loop, const struct clock *clock, const char *ns,
                             const char *name, cluster_changed_cb *changed, void *arg);
-/* Starts or goes on with these credentials; equal ones change nothing. digest: SHA-256 of them. pinned: UID or NULL. */
+/* Starts or goes on with these credentials; equal ones change nothing. digest: SHA-256 of them.
+ * pinned: UID or NULL. */
 int cluster_configure(struct cluster *c, const struct kube_config *config, const char *digest,
                       const char *pinned, struct err *err);
 /* Stops everything; freed when the loop has let go of its handles. */
@@ -101,9 +104,10 @@ void cluster_free(struct cluster *c);
 
 /* Answers, is who it should be, and every first list is complete. */
 bool cluster_ready(const struct cluster *c);
-/* Whether what there is to know about the cluster now is known: it is away, or it was read. False only for a short while
- * after start (CLUSTER_SETTLE_MS at most) and new credentials. A status that says "all well" is not replaced by "don't
- * know yet" in that while: a restart of a converged system writes nothing. */
+/* Whether what there is to know about the cluster now is known: it is away, or it was read.
+ * False only for a short while after start (CLUSTER_SETTLE_MS at most) and new credentials. A
+ * status that says "all well" is not replaced by "don't know yet" in that while: a restart of a
+ * converged system writes nothing. */
 bool cluster_settled(const struct cluster *c);
 /* Every first list was complete at least once since start: its facts may be used even while it is away. */
 bool cluster_known(const struct cluster *c);

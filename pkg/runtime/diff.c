@@ -38,7 +38,8 @@ static bool owns(const struct plan_object *want, struct record *live)
     return true;
 }
 
-/* DNS entries never take over a Service that somebody else made; a Service of ours that got a selector is the user's. */
+/* DNS entries never take over a Service that somebody else made; a Service of ours that got a
+ * selector is the user's. */
 static bool users_service(const struct plan_object *want, const struct record *live)
 {
     return want->wave == PLAN_DNS && (!live->obj->meta.managed || live->obj->has_selector);

@@ -15,12 +15,14 @@ enum diff_verdict {
     DIFF_FOREIGN, /* it belongs to another Mesh, or is a user's where we never take over: hands off */
 };
 
-/* live NULL: not there. renew_at (seconds since 1970) is set to when generated content wants renewal, 0 when never; when
- * that is past, the verdict is DIFF_APPLY. The result of the ownership check is remembered in live->verified. */
+/* live NULL: not there. renew_at (seconds since 1970) is set to when generated content wants
+ * renewal, 0 when never; when that is past, the verdict is DIFF_APPLY. The result of the
+ * ownership check is remembered in live->verified. */
 enum diff_verdict diff_object(const struct plan_object *want, struct record *live,
                               const char *owner_uid, int64_t now_s, int64_t *renew_at);
 
-/* When content with this life is renewed: at 70-80 % of it (spread by a hash of seed), in seconds since 1970. */
+/* When content with this life is renewed: at 70-80 % of it (spread by a hash of seed), in
+ * seconds since 1970. */
 int64_t diff_renewal(int64_t issued, int64_t expires, const char *seed);
 
 #endif
