@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs a fuzz target without a fuzzer: every file named, as it is and in mutants that are the same on every run. More of
- * them: FUZZ_MUTANTS=100000. With clang the targets link with -fsanitize=fuzzer instead of this file. */
+/* Runs a fuzz target without a fuzzer: every file named, as it is and in mutants that are the same on every run. More
+ * of them: FUZZ_MUTANTS=100000. With clang the targets link with -fsanitize=fuzzer instead. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
