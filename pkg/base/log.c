@@ -32,17 +32,35 @@ int log_level_parse(const char *s, enum log_level *ret)
     return -1;
 }
 
+static size_t rune_claim(unsigned char first)
+{
+    if (first < 0x80)
+        return 1;
+    if (first < 0xc2 || first > 0xf4)
+        return 0;
+    return first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+}
+
 /* How many bytes the character at s takes; 0 when it is not UTF-8 (RFC 3629). */
 static size_t rune_bytes(const char *s)
 {
     const unsigned char *p = (const unsigned char *)s;
-    size_t n = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 : *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+    size_t n = rune_claim(*p);
     for (size_t i = 1; i < n; i++)
         if ((p[i] & 0xc0) != 0x80)
             return 0;
-    bool overlong = (*p == 0xe0 && p[1] < 0xa0) || (*p == 0xf0 && p[1] < 0x90);
-    bool no_character = (*p == 0xed && p[1] >= 0xa0) || (*p == 0xf4 && p[1] >= 0x90);
-    return overlong || no_character ? 0 : n;
+    switch (*p) { /* overlong forms, surrogates, and what is above U+10FFFF */
+    case 0xe0:
+        return p[1] < 0xa0 ? 0 : n;
+    case 0xed:
+        return p[1] > 0x9f ? 0 : n;
+    case 0xf0:
+        return p[1] < 0x90 ? 0 : n;
+    case 0xf4:
+        return p[1] > 0x8f ? 0 : n;
+    default:
+        return n;
+    }
 }
 
 /* Long values are cut, and what is not UTF-8 is replaced: the line stays JSON whatever it reports. */

@@ -53,6 +53,16 @@ int str_cmp_ptr(const void *a, const void *b)
     return str_cmp(*(const char *const *)a, *(const char *const *)b);
 }
 
+void str_hex(const void *data, size_t n, char *out)
+{
+    const unsigned char *p = data;
+    for (; n; n--, p++) {
+        *out++ = "0123456789abcdef"[*p >> 4];
+        *out++ = "0123456789abcdef"[*p & 15];
+    }
+    *out = '\0';
+}
+
 uint64_t str_hash_more(uint64_t h, const char *s)
 {
     for (; s && *s; s++)

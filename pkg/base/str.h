@@ -23,6 +23,9 @@ int str_to_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 int str_cmp(const char *a, const char *b);
 int str_cmp_ptr(const void *a, const void *b);
 
+/* Lower-case hex of n bytes into out, which holds 2 n characters and NUL. */
+void str_hex(const void *data, size_t n, char *out);
+
 /* FNV-1a, 64 bits: for jitter and tables, not for anything an attacker must not forge. */
 uint64_t str_hash(const char *s);
 uint64_t str_hash_more(uint64_t h, const char *s);

@@ -71,6 +71,16 @@ static void test_order(void **state)
     assert_int_equal(str_cmp(NULL, NULL), 0);
 }
 
+static void test_hex(void **state)
+{
+    (void)state;
+    char out[7];
+    str_hex("\x00\xff\x1a", 3, out);
+    assert_string_equal(out, "00ff1a");
+    str_hex("", 0, out);
+    assert_string_equal(out, "");
+}
+
 static void test_hash(void **state)
 {
     (void)state;
@@ -84,10 +94,8 @@ static void test_hash(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_equal),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_order),
-        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_equal), cmocka_unit_test(test_numbers), cmocka_unit_test(test_order),
+        cmocka_unit_test(test_hex),   cmocka_unit_test(test_hash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

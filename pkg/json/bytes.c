@@ -6,18 +6,15 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 
 void jx_sha256_bytes(const void *data, size_t len, char out[JX_SHA256_HEX])
 {
     unsigned char md[EVP_MAX_MD_SIZE];
     unsigned n = 0;
-    if (!EVP_Digest(data, len, md, &n, EVP_sha256(), NULL))
+    if (!EVP_Digest(data, len, md, &n, EVP_sha256(), NULL) || 2 * n + 1 != JX_SHA256_HEX)
         abort(); /* a libcrypto without SHA-256 */
-    for (unsigned i = 0; i < n && 2 * i + 2 < JX_SHA256_HEX; i++) {
-        out[2 * i] = "0123456789abcdef"[md[i] >> 4];
-        out[2 * i + 1] = "0123456789abcdef"[md[i] & 15];
-    }
-    out[JX_SHA256_HEX - 1] = '\0';
+    str_hex(md, n, out);
 }
 
 void jx_sha256(const json_t *v, char out[JX_SHA256_HEX])

@@ -6,16 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/str.h"
 #include "pki/pem.h"
-
-static void to_hex(const unsigned char *md, unsigned n, char *out)
-{
-    for (unsigned i = 0; i < n; i++) {
-        out[2 * i] = "0123456789abcdef"[md[i] >> 4];
-        out[2 * i + 1] = "0123456789abcdef"[md[i] & 15];
-    }
-    out[2 * n] = '\0';
-}
 
 static int digest(const X509 *x, char out[65])
 {
@@ -23,7 +15,7 @@ static int digest(const X509 *x, char out[65])
     unsigned n = 0;
     if (!X509_digest(x, EVP_sha256(), md, &n) || n != 32)
         return -1;
-    to_hex(md, n, out);
+    str_hex(md, n, out);
     return 0;
 }
 
