@@ -18,6 +18,7 @@ struct http_pool {
     bool busy;
     bool draining; /* ends when the last transfer has ended */
     bool closing;  /* ends as soon as libcurl can be called */
+    bool failed;   /* the multi handle is of no use any more */
 };
 
 /* A socket that libcurl wants to be told about. */
@@ -63,7 +64,8 @@ static void pool_action(struct http_pool *p, curl_socket_t fd, int events)
 {
     int running = 0;
     p->busy = true;
-    curl_multi_socket_action(p->multi, fd, events, &running);
+    if (curl_multi_socket_action(p->multi, fd, events, &running) != CURLM_OK)
+        p->failed = true;
     pool_settle(p);
 }
 
@@ -195,10 +197,38 @@ static struct http_transfer *find_broken(struct http_pool *p)
     return t;
 }
 
+static void open_multi(struct http_pool *p)
+{
+    p->multi = curl_multi_init();
+    curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, on_interest);
+    curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
+    curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
+    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
+    curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+}
+
+/* libcurl gives a multi handle up when a socket can't be watched, as without memory: its transfers are lost, and the
+ * next ones get a new one. */
+static void pool_reopen(struct http_pool *p)
+{
+    struct http_transfer *t = p->transfers;
+    while (t) {
+        struct http_transfer *next = t->next;
+        if (t->added)
+            finish(p, t, CURLE_RECV_ERROR);
+        t = next;
+    }
+    curl_multi_cleanup(p->multi);
+    open_multi(p);
+    p->failed = false;
+}
+
 static void pool_settle(struct http_pool *p)
 {
     struct http_transfer *t, *next;
     pool_reap(p);
+    if (p->failed && !p->closing)
+        pool_reopen(p);
     while (!p->closing && (t = find_broken(p)))
         finish(p, t, CURLE_FAILED_INIT);
     DL_FOREACH_SAFE(p->transfers, t, next)
@@ -230,12 +260,7 @@ struct http_pool *http_pool_new(uv_loop_t *loop, const struct http_pool_opts *o,
     p->max_running = o->max_running;
     uv_timer_init(loop, &p->timer);
     p->timer.data = p;
-    p->multi = curl_multi_init();
-    curl_multi_setopt(p->multi, CURLMOPT_SOCKETFUNCTION, on_interest);
-    curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
-    curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
-    curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
-    curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    open_multi(p);
     return p;
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 /* cmocka wants the four above. */
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "base/str.h"
 #include "http/fake_test.h"
@@ -385,6 +386,35 @@ static void test_line(void **state)
         buf_done(&r[i].data);
 }
 
+static void ignore(uv_poll_t *poll, int status, int events)
+{
+    (void)poll;
+    (void)status;
+    (void)events;
+}
+
+/* The loop can't watch the socket, as when memory runs out: that transfer fails, and the next one works. */
+static void test_unwatchable(void **state)
+{
+    struct fixture *f = *state;
+    struct result lost = {0}, good = {0};
+    uv_poll_t poll;
+    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(uv_poll_init(&f->loop, &poll, fd), 0);
+    assert_int_equal(uv_poll_start(&poll, UV_READABLE, ignore), 0);
+    uv_run(&f->loop, UV_RUN_NOWAIT);
+    close(fd); /* libcurl's socket gets its number, which the loop thinks to have */
+    start(f, &lost, "GET", "/plain", NULL);
+    assert_true(fake_run(&f->loop, &lost.done));
+    assert_int_not_equal(lost.fault, HTTP_OK);
+    uv_close((uv_handle_t *)&poll, NULL);
+    start(f, &good, "GET", "/plain", NULL);
+    assert_true(fake_run(&f->loop, &good.done));
+    assert_int_equal(good.status, 200);
+    buf_done(&good.data);
+}
+
 static void test_servers(void **state)
 {
     static const char *const bad[] = {
@@ -435,6 +465,7 @@ int main(void)
         T(test_free_in_data),
         T(test_drain),
         T(test_line),
+        T(test_unwatchable),
         T(test_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
