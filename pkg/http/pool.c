@@ -18,7 +18,7 @@ struct http_pool {
     bool busy;
     bool draining; /* ends when the last transfer has ended */
     bool closing;  /* ends as soon as libcurl can be called */
-    bool failed;   /* the multi handle is of no use any more */
+    bool failed;   /* the multi handle, or its connections, are of no use any more */
 };
 
 /* A socket that libcurl wants to be told about. */
@@ -207,8 +207,8 @@ static void open_multi(struct http_pool *p)
     curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
 }
 
-/* libcurl gives a multi handle up when a socket can't be watched, as without memory: its transfers are lost, and the
- * next ones get a new one. */
+/* Its transfers are lost, and the next ones get a new multi handle. libcurl gives one up itself when a socket can't be
+ * watched, as without memory. */
 static void pool_reopen(struct http_pool *p)
 {
     struct http_transfer *t = p->transfers;
@@ -269,6 +269,12 @@ void http_pool_drain(struct http_pool *p)
     p->draining = true;
     if (!p->busy && !p->transfers)
         pool_close(p);
+}
+
+void http_pool_reset(struct http_pool *p)
+{
+    p->failed = true;
+    uv_timer_start(&p->timer, on_timer, 0, 0);
 }
 
 void http_pool_free(struct http_pool *p)

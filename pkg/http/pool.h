@@ -35,6 +35,8 @@ struct http_pool_opts {
 struct http_pool *http_pool_new(uv_loop_t *loop, const struct http_pool_opts *o, struct err *err);
 /* Running transfers end as they are; then the pool is freed. Nothing may be started any more. */
 void http_pool_drain(struct http_pool *p);
+/* Drops all connections: running transfers end, later, as lost; the next ones connect anew. */
+void http_pool_reset(struct http_pool *p);
 /* Cancels all transfers and frees; memory goes when the loop has closed the handles. NULL is fine. */
 void http_pool_free(struct http_pool *p);
 

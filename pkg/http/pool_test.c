@@ -386,6 +386,24 @@ static void test_line(void **state)
         buf_done(&r[i].data);
 }
 
+static void test_reset(void **state)
+{
+    struct fixture *f = *state;
+    struct result lost = {0}, good = {0};
+    start(f, &lost, "GET", "/stream", NULL);
+    assert_true(fake_run(&f->loop, &lost.opened));
+    http_pool_reset(f->pool);
+    assert_false(lost.done);
+    assert_true(fake_run(&f->loop, &lost.done));
+    assert_int_equal(lost.fault, HTTP_LOST);
+    start(f, &good, "GET", "/plain", NULL);
+    assert_true(fake_run(&f->loop, &good.done));
+    assert_int_equal(good.status, 200);
+    assert_int_equal(f->server.accepted, 2);
+    buf_done(&lost.data);
+    buf_done(&good.data);
+}
+
 static void ignore(uv_poll_t *poll, int status, int events)
 {
     (void)poll;
@@ -466,6 +484,7 @@ int main(void)
         T(test_drain),
         T(test_line),
         T(test_unwatchable),
+        T(test_reset),
         T(test_servers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

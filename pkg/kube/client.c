@@ -31,7 +31,7 @@ static int open_pools(struct kube_client *c, const struct kube_config *config,
                       struct http_pool *pools[KUBE_CLASSES], struct err *err)
 {
     static const size_t buffer[KUBE_CLASSES] = {[KUBE_CLASS_CALL] = 16 * 1024,
-                                                [KUBE_CLASS_WATCH] = 4 * 1024,
+                                                [KUBE_CLASS_WATCH] = 16 * 1024,
                                                 [KUBE_CLASS_LEASE] = 4 * 1024};
     struct http_pool_opts o = {
         .server = str_or(config->server, ""),
@@ -77,6 +77,7 @@ static struct kube_client *client_new(uv_loop_t *loop, const struct clock *clock
     }
     c->name = xstrdup(name);
     config_copy(&c->config, config);
+    kube_pulse_init(c);
     return c;
 }
 
@@ -98,6 +99,7 @@ int kube_client_set_config(struct kube_client *c, const struct kube_config *conf
     struct http_pool *fresh[KUBE_CLASSES];
     if (open_pools(c, config, fresh, err) < 0)
         return -1;
+    kube_pulse_cancel(c);
     for (size_t i = 0; i < KUBE_CLASSES; i++) {
         http_pool_drain(c->pools[i]);
         c->pools[i] = fresh[i];
@@ -121,6 +123,7 @@ void kube_client_free(struct kube_client *c)
         kube_stream_cancel(c->streams);
     while (c->calls)
         kube_call_cancel(c->calls);
+    kube_pulse_done(c);
     for (size_t i = 0; i < KUBE_CLASSES; i++)
         http_pool_free(c->pools[i]);
     kube_config_done(&c->config);

@@ -5,6 +5,7 @@
 
 #include "http/pool.h"
 #include "kube/client.h"
+#include "kube/timer.h"
 #include "kube/watch.h"
 
 /* Connections of their own: an API server allows 100 streams on one, and a lease must not wait behind a list. */
@@ -12,10 +13,22 @@ enum kube_class { KUBE_CLASS_CALL, KUBE_CLASS_WATCH, KUBE_CLASS_LEASE, KUBE_CLAS
 
 enum {
     KUBE_CALLS_RUNNING = 90, /* at a time, of the 100 streams */
+    KUBE_PULSE_SILENCE_MS = 30000,
+    KUBE_PULSE_TIMEOUT_MS = 15000,
     KUBE_TOKEN_REFRESH_MS = 60000,
     KUBE_TOKEN_MAX = 64 * 1024,
     KUBE_ANSWER_MAX = 16 * 1024 * 1024,
     KUBE_ERROR_BODY_MAX = 64 * 1024, /* of the answer to a stream that is an error */
+};
+
+/* Whether the connection of the watches still is alive. A watch may be silent for minutes, and libcurl 7.88 does not check
+ * HTTP/2 PINGs: after a silence, a small request has to be answered over the same connection. */
+struct kube_pulse {
+    struct kube_timer *timer;
+    struct http_transfer *probe;
+    int64_t heard_ms, sent_ms; /* the last sign of life of a watch; when the probe was sent */
+    int silence_ms, timeout_ms;
+    unsigned watches; /* that run */
 };
 
 struct kube_client {
@@ -32,6 +45,7 @@ struct kube_client {
     struct kube_call *calls;
     struct kube_stream *streams;
     struct kube_watch *watches;
+    struct kube_pulse pulse;
 };
 
 /* As kube_client_new, but http:// is accepted too: for tests. */
@@ -43,6 +57,15 @@ struct kube_client *kube_client_new_plain(uv_loop_t *loop, const struct clock *c
 struct http_transfer *kube_client_send(struct kube_client *c, enum kube_class class,
                                        const struct kube_request *q, const struct http_handler *h,
                                        void *arg);
+void kube_pulse_init(struct kube_client *c);
+void kube_pulse_done(struct kube_client *c);
+/* A watch begins, tells something, ends. */
+void kube_pulse_begin(struct kube_client *c);
+void kube_pulse_heard(struct kube_client *c);
+void kube_pulse_end(struct kube_client *c);
+/* The connections are about to be replaced. */
+void kube_pulse_cancel(struct kube_client *c);
+
 /* A request begun at began_ms (monotonic) was answered with 401: a token from a file is read again. */
 void kube_client_unauthorized(struct kube_client *c, int64_t began_ms);
 

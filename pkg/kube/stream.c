@@ -15,10 +15,19 @@ struct kube_stream {
     void *arg;
     struct http_transfer *transfer;
     struct buf error_body;
-    bool good; /* the answer is 200 */
+    bool watch; /* its connection is looked after */
+    bool good;  /* the answer is 200 */
     int64_t began_ms;
     struct kube_stream *prev, *next;
 };
+
+/* Only then may the owner be told: it may free the client. */
+static void stream_leave(struct kube_stream *s)
+{
+    DL_DELETE(s->client->streams, s);
+    if (s->watch)
+        kube_pulse_end(s->client);
+}
 
 static void stream_free(struct kube_stream *s)
 {
@@ -30,6 +39,8 @@ static void stream_free(struct kube_stream *s)
 static void on_head(void *arg, int status)
 {
     struct kube_stream *s = arg;
+    if (s->watch)
+        kube_pulse_heard(s->client);
     s->good = status == 200;
     if (s->good && s->handler.opened)
         s->handler.opened(s->arg);
@@ -38,6 +49,8 @@ static void on_head(void *arg, int status)
 static int on_data(void *arg, const void *data, size_t len)
 {
     struct kube_stream *s = arg;
+    if (s->watch)
+        kube_pulse_heard(s->client);
     if (s->good)
         return s->handler.data(s->arg, data, len);
     return buf_append(&s->error_body, data, len);
@@ -51,7 +64,7 @@ static void on_done(void *arg, const struct http_result *h)
         kube_client_unauthorized(s->client, s->began_ms);
     struct kube_answer a = {"GET", s->path, h, s->error_body.data, s->error_body.len, false};
     bool failed = kube_answer_err(&a, &err) < 0;
-    DL_DELETE(s->client->streams, s);
+    stream_leave(s);
     s->handler.done(s->arg, failed ? &err : NULL);
     stream_free(s);
 }
@@ -68,7 +81,10 @@ struct kube_stream *kube_stream_start(struct kube_client *c, enum kube_class cla
     s->arg = arg;
     s->error_body = BUF_INIT(KUBE_ERROR_BODY_MAX);
     s->began_ms = clock_ms(c->clock);
+    s->watch = class == KUBE_CLASS_WATCH;
     DL_APPEND(c->streams, s);
+    if (s->watch)
+        kube_pulse_begin(c);
     struct kube_request q = {
         .method = "GET", .path = path, .accept = accept, .timeout_ms = timeout_ms};
     s->transfer = kube_client_send(c, class, &q, &handler, s);
@@ -79,6 +95,6 @@ void kube_stream_cancel(struct kube_stream *s)
 {
     if (s->transfer)
         http_cancel(s->transfer);
-    DL_DELETE(s->client->streams, s);
+    stream_leave(s);
     stream_free(s);
 }

@@ -30,12 +30,19 @@ struct fixture {
     /* The sink */
     struct buf log; /* "begin +a +b synced -a" */
     bool synced, removed, changed, failing, stop_in_upsert, free_in_upsert;
+    bool probed, hung;
 };
 
 static void handle(void *arg, struct fake_conn *c, const struct fake_request *q)
 {
     struct fixture *f = arg;
     snprintf(f->head, sizeof f->head, "%s", q->head);
+    if (str_eq(q->path, "/version")) {
+        f->probed = true;
+        if (!f->hung)
+            fake_reply(c, 403, "", "{}");
+        return;
+    }
     if (strstr(q->path, "watch=true")) {
         snprintf(f->watch_path, sizeof f->watch_path, "%s", q->path);
         f->n_watches++;
@@ -293,6 +300,42 @@ static void test_lost(void **state)
     assert_true(str_ends(f->watch_path, "&resourceVersion=9"));
 }
 
+static void start_pulse(struct fixture *f)
+{
+    f->client->pulse.silence_ms = 50;
+    f->client->pulse.timeout_ms = 200;
+    start(f);
+    assert_true(fake_run(&f->loop, &f->synced));
+    wait_open(f);
+}
+
+/* The connection swallows everything: found by us, and the watch goes on over another. */
+static void test_silent_and_dead(void **state)
+{
+    struct fixture *f = *state;
+    f->hung = true;
+    start_pulse(f);
+    f->open = NULL;
+    assert_true(fake_run(&f->loop, &f->probed));
+    f->client->pulse.silence_ms = 60000;
+    while (!f->open)
+        uv_run(&f->loop, UV_RUN_ONCE);
+    assert_int_equal(f->n_watches, 2);
+}
+
+static void test_silent_and_alive(void **state)
+{
+    struct fixture *f = *state;
+    start_pulse(f);
+    for (int i = 0; i < 3; i++) {
+        f->probed = false;
+        assert_true(fake_run(&f->loop, &f->probed));
+    }
+    assert_int_equal(f->n_watches, 1);
+    kube_watch_stop(f->watch);
+    assert_int_equal(f->client->pulse.watches, 0);
+}
+
 static void test_stop_in_list(void **state)
 {
     struct fixture *f = *state;
@@ -347,6 +390,8 @@ int main(void)
         T(test_watch_list),
         T(test_watch_list_refused),
         T(test_lost),
+        T(test_silent_and_dead),
+        T(test_silent_and_alive),
         T(test_stop_in_list),
         T(test_stop_in_watch),
         T(test_free_client_in_watch),

@@ -2,6 +2,7 @@
 /* Watches against a real API server, also one that dies and comes back. */
 #include "kube_fixture.h"
 
+#include <signal.h>
 #include <spawn.h>
 #include <sys/wait.h>
 
@@ -218,6 +219,45 @@ static void apiserver(const struct fixture *f, const char *what)
     assert_int_equal(status, 0);
 }
 
+static pid_t apiserver_pid(const struct fixture *f)
+{
+    auto_free char *path = xasprintf("%s/apiserver.pid", f->dir);
+    auto_free char *text = read_file(path);
+    int64_t pid = 0;
+    text[strcspn(text, "\n")] = '\0';
+    assert_int_equal(str_to_i64(text, 2, INT32_MAX, &pid), 0);
+    return (pid_t)pid;
+}
+
+/* A server that keeps its connections and says nothing: the watch is given up, and goes on when it is back. */
+static void test_hung(void **state)
+{
+    struct fixture *f = *state;
+    if (!f->dir)
+        skip();
+    struct seen s = {.want_synced = 1};
+    struct kube_watch_opts opts = {.ns = f->ns};
+    f->client->pulse.silence_ms = 300;
+    f->client->pulse.timeout_ms = 300;
+    struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
+    wait_for(f, &s, 10000);
+    bool never = false;
+    run_until(&f->loop, &never, 1500); /* probed, answered, and nothing happens */
+    assert_int_equal(w->reflector.phase, KUBE_REFLECTOR_WATCHING);
+    pid_t pid = apiserver_pid(f);
+    assert_int_equal(kill(pid, SIGSTOP), 0);
+    for (int i = 0; i < 50 && w->reflector.phase == KUBE_REFLECTOR_WATCHING; i++)
+        run_until(&f->loop, &never, 100);
+    enum kube_reflector_phase phase = w->reflector.phase;
+    kill(pid, SIGCONT);
+    assert_int_not_equal(phase, KUBE_REFLECTOR_WATCHING);
+    f->client->pulse.silence_ms = KUBE_PULSE_SILENCE_MS;
+    s.wait_for = "alive";
+    put(f, "hung", "alive");
+    wait_for(f, &s, 20000);
+    kube_watch_stop(w);
+}
+
 /* The API server dies and comes back: what changed in the meantime and afterwards is seen, without a new list. */
 static void test_restart(void **state)
 {
@@ -233,12 +273,15 @@ static void test_restart(void **state)
     get(f, f->client, "/version", &down);
     assert_int_equal(down.status, 0);
     assert_int_equal(down.err.class, ERR_TRANSIENT);
+    bool never = false;
+    for (int i = 0; i < 100 && !s.failures; i++)
+        run_until(&f->loop, &never, 100);
+    assert_int_equal(s.failures, 1);
     apiserver(f, "restart");
     s.wait_for = "later";
     put(f, "restarted", "later");
     kube_watch_wake(w);
     wait_for(f, &s, 40000);
-    assert_true(s.failures >= 1);
     assert_true(s.recoveries >= 1);
     /* A version from before the server's memory: 410, a new list, and on. */
     s.want_synced = s.synced + 1;
@@ -256,7 +299,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_watch),           cmocka_unit_test(test_watch_list),
         cmocka_unit_test(test_metadata_only),   cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_forbidden_watch), cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_forbidden_watch), cmocka_unit_test(test_hung),
+        cmocka_unit_test(test_restart),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
