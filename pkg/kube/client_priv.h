@@ -21,8 +21,8 @@ enum {
     KUBE_ERROR_BODY_MAX = 64 * 1024, /* of the answer to a stream that is an error */
 };
 
-/* Whether the connection of the watches still is alive. A watch may be silent for minutes, and libcurl 7.88 does not check
- * HTTP/2 PINGs: after a silence, a small request has to be answered over the same connection. */
+/* Whether the connection of the watches still is alive. A watch may be silent for minutes, and libcurl 7.88 does not
+ * check HTTP/2 PINGs: after a silence, a small request has to be answered over the same connection. */
 struct kube_pulse {
     struct kube_timer *timer;
     struct http_transfer *probe;
