@@ -10,8 +10,8 @@ from system import ISTIO, Traffic
 
 EDITED, DELETED = 10, 15
 
-# An edit of an owned field, per kind, as a JSON patch; "label" is the label that leads to the mesh.
-LABEL = [{"op": "replace", "path": "/metadata/labels/meshwright.dev~1mesh", "value": "drifted"}]
+# An edit of an owned field, per kind, as a JSON patch. Of a service account we own labels only.
+LABEL = [{"op": "replace", "path": "/metadata/labels/meshwright.dev~1wave", "value": "drifted"}]
 EDITS = {
     "CustomResourceDefinition": [{"op": "replace", "path": "/spec/names/categories", "value": ["drifted"]}],
     "Namespace": [{"op": "replace", "path": "/metadata/labels/topology.istio.io~1network", "value": "drifted"}],
@@ -90,6 +90,17 @@ def test_edits_of_owned_fields_are_put_back_and_the_users_fields_stay(shop):
     for what, (path, _) in before.items():
         meta = c2.get(path)["metadata"]
         assert meta["labels"].get("example.com/mine") == "kept" and meta["annotations"].get("example.com/note") == "kept", what
+    shop.ready()
+
+
+def test_the_label_that_leads_to_the_mesh_is_put_back(shop):
+    path = f"{ISTIO}/configmaps/istio"
+    label = lambda value: {"metadata": {"labels": {"meshwright.dev/mesh": value}}}  # noqa: E731
+    shop.all["c2"].patch(path, label("drifted"))
+    try:
+        until(EDITED, "put back", lambda: shop.all["c2"].get(path)["metadata"]["labels"]["meshwright.dev/mesh"] == "shop")
+    finally:
+        shop.all["c2"].patch(path, label("shop"))
     shop.ready()
 
 

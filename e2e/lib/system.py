@@ -102,10 +102,7 @@ class System:
         return obj and obj["status"].get("observedGeneration") == obj["metadata"]["generation"] and self.condition(obj)[0] == "True"
 
     def ready(self, seconds=60, name="shop"):
-        try:
-            until(seconds, f"mesh {name} Ready", lambda: self.is_ready(self.mesh(name)))
-        except Failed as e:
-            raise Failed(f"{e}\n{self.why(name)}") from None
+        until(seconds, f"mesh {name} Ready", lambda: self.is_ready(self.mesh(name)))
 
     def why(self, name="shop"):
         mesh = self.mesh(name) or {}
