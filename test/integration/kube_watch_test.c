@@ -128,6 +128,32 @@ static void test_watch_list(void **state)
     watch_changes(*state, true);
 }
 
+/* Events larger than any buffer, each followed by silence: nothing of them may stay behind. */
+static void test_large_events(void **state)
+{
+    struct fixture *f = *state;
+    struct seen s = {.want_synced = 1};
+    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
+    wait_for(f, &s, 10000);
+    for (size_t size = 5000; size < 900000; size += size / 3 + 777) {
+        auto_free char *value = xcalloc(1, size + 1);
+        auto_answer a = {0};
+        memset(value, 'x', size);
+        auto_free char *body = configmap(f, "large", value);
+        char seen[sizeof s.last] = {0};
+        memset(seen, 'x', sizeof seen - 1);
+        s.wait_for = seen;
+        s.last[0] = '\0';
+        kube_apply(f->client, &configmaps, f->ns, "large", NULL, body, 0, false, on_answer, &a);
+        wait_for(f, &s, 5000);
+        assert_true(run_until(&f->loop, &a.done, 5000));
+        assert_false(a.failed);
+    }
+    kube_watch_stop(w);
+    del(f, "large");
+}
+
 static void test_metadata_only(void **state)
 {
     struct fixture *f = *state;
@@ -297,10 +323,10 @@ static void test_restart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_watch),           cmocka_unit_test(test_watch_list),
-        cmocka_unit_test(test_metadata_only),   cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_forbidden_watch), cmocka_unit_test(test_hung),
-        cmocka_unit_test(test_restart),
+        cmocka_unit_test(test_watch),        cmocka_unit_test(test_watch_list),
+        cmocka_unit_test(test_large_events), cmocka_unit_test(test_metadata_only),
+        cmocka_unit_test(test_pages),        cmocka_unit_test(test_forbidden_watch),
+        cmocka_unit_test(test_hung),         cmocka_unit_test(test_restart),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
