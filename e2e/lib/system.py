@@ -153,26 +153,28 @@ class System:
 
 
 class Traffic:
-    """Requests of one endpoint to a URL, about ten a second, while the block runs; every one must be answered with 200."""
+    """Requests of one endpoint to a URL, about ten a second, while the block runs; every one must be answered with 200.
+
+    The loop runs in the pod by itself: it goes on while the API server is away."""
 
     def __init__(self, system, cluster, x, url):
-        script = f'while :; do curl -s -o /dev/null -m 3 -w "%{{http_code}}\\n" {url}; sleep .1; done'
-        self.cmd = [LAB, "k", cluster, "exec", "-n", "demo", f"deployment/endpoint-{x}", "-c", "client", "--", "sh", "-c", script]
-        self.log = os.path.join(system.folder, f"traffic-{x}-{time.monotonic_ns()}")
+        self.exec = ["exec", "-n", "demo", f"deployment/endpoint-{x}", "-c", "client", "--", "sh", "-c"]
+        self.cluster, self.url, self.file = system.all[cluster], url, f"/tmp/traffic-{time.monotonic_ns()}"
+
+    def shell(self, script):
+        return self.cluster.kubectl(*self.exec, script)
 
     def __enter__(self):
-        with open(self.log, "w", encoding="utf-8") as f:
-            self.process = subprocess.Popen(self.cmd, stdout=f, stderr=subprocess.DEVNULL)
+        self.shell(f'touch {self.file}.run; (while [ -e {self.file}.run ]; do curl -s -o /dev/null -m 3 -w "%{{http_code}}\\n" {self.url}; '
+                   f'sleep .1; done) >{self.file} 2>/dev/null </dev/null &')
         until(10, "traffic flows", lambda: self.codes())
         return self
 
     def codes(self):
-        with open(self.log, encoding="utf-8") as f:
-            return f.read().split()
+        return self.shell(f"cat {self.file}").split()
 
     def __exit__(self, kind, value, trace):
-        self.process.kill()
-        self.process.wait()
+        self.shell(f"rm -f {self.file}.run; sleep .3")
         if kind is None:
             codes = self.codes()
             bad = [c for c in codes if c != "200"]
