@@ -23,7 +23,7 @@ void metrics_write(const struct manager *m, struct buf *out)
                  (char *)NULL);
     metric_head(out, "workqueue_adds_total", "counter", "Keys added.");
     metric_value(out, "workqueue_adds_total", (double)queue_adds(m->queue), "name", "meshwright",
-                 NULL);
+                 (char *)NULL);
     metric_head(out, "leader_election_master_status", "gauge", "1 when this replica leads.");
     metric_value(out, "leader_election_master_status", m->leading, "name", "meshwright",
                  (char *)NULL);

@@ -73,6 +73,7 @@ int http_origin_init(struct http_origin *o, const struct http_pool_opts *opts, s
             .key = xstrdup0(opts->key),
             .buffer_size = opts->buffer_size ? (long)opts->buffer_size : 16 * 1024,
             .plain = opts->plain,
+            .http1 = opts->http1,
         };
         compose(o, &p, name);
     }

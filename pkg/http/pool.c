@@ -7,12 +7,25 @@
 #include "base/mem.h"
 #include "http/transfer.h"
 
+enum {
+    FULL_ROUNDS_MAX = 256,
+    /* After a sign of life of an HTTP/2 connection it is looked at again after 2, 10, 50, 250 and 1,250 ms. */
+    KICK_FIRST_MS = 2,
+    KICK_FACTOR = 5,
+    KICK_LAST_MS = 1250,
+    IDLE_CONNECTIONS_MAX = 2,
+};
+
 struct http_pool {
     uv_loop_t *loop;
     uv_timer_t timer;
+    uv_timer_t kick;
+    uint64_t kick_ms;
     CURLM *multi;
     struct http_origin origin;
     struct http_transfer *transfers;
+    curl_socket_t fd;            /* the last one that was ready, or CURL_SOCKET_BAD */
+    bool full;                   /* a transfer's buffer came full in the last round */
     size_t running, max_running; /* transfers that libcurl has */
     /* libcurl, or one of our callbacks, is on the stack: nothing may be added, removed or freed. */
     bool busy;
@@ -56,22 +69,61 @@ static void pool_close(struct http_pool *p)
     /* Closes the connections, and through on_interest the poll handles; none of that runs our callbacks. */
     curl_multi_cleanup(p->multi);
     p->multi = NULL;
-    uv_close((uv_handle_t *)&p->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&p->kick, NULL);
+    uv_close((uv_handle_t *)&p->timer, on_timer_closed); /* the later one: it frees the pool */
+}
+
+/* libcurl 7.88 leaves a part of an HTTP/2 DATA frame that did not fit a transfer's buffer in a buffer of its own, and
+ * may look at it only when the socket has more: an event of a watch would wait for the next one, for a minute. So while
+ * buffers come full, the socket is said to be readable again. */
+static void pool_act_once(struct http_pool *p, curl_socket_t fd, int events)
+{
+    int running = 0;
+    p->full = false;
+    if (curl_multi_socket_action(p->multi, fd, events, &running) != CURLM_OK)
+        p->failed = true;
 }
 
 /* Runs libcurl, then what its callbacks and ours asked for in the meantime. May free the pool. */
 static void pool_action(struct http_pool *p, curl_socket_t fd, int events)
 {
-    int running = 0;
     p->busy = true;
-    if (curl_multi_socket_action(p->multi, fd, events, &running) != CURLM_OK)
-        p->failed = true;
+    if (fd != CURL_SOCKET_TIMEOUT)
+        p->fd = fd;
+    pool_act_once(p, fd, events);
+    for (int i = 0; i < FULL_ROUNDS_MAX && p->full && !p->failed && p->fd != CURL_SOCKET_BAD; i++)
+        pool_act_once(p, p->fd, CURL_CSELECT_IN);
     pool_settle(p);
+}
+
+void http_pool_full(struct http_pool *p)
+{
+    p->full = true;
 }
 
 static void on_timer(uv_timer_t *timer)
 {
     pool_action(timer->data, CURL_SOCKET_TIMEOUT, 0);
+}
+
+/* What libcurl 7.88 keeps back on a connection with several streams (see pool_act_once) is not always a full buffer: it
+ * has been seen to hold a small answer, or the end of a request, until the socket's next event. */
+static void on_kick(uv_timer_t *kick)
+{
+    struct http_pool *p = kick->data;
+    p->kick_ms *= KICK_FACTOR;
+    if (p->kick_ms <= KICK_LAST_MS)
+        uv_timer_start(kick, on_kick, p->kick_ms, 0);
+    if (p->fd != CURL_SOCKET_BAD)
+        pool_action(p, p->fd, CURL_CSELECT_IN | CURL_CSELECT_OUT);
+}
+
+static void kick_later(struct http_pool *p)
+{
+    if (p->origin.http1 || (p->kick_ms == KICK_FIRST_MS && uv_is_active((uv_handle_t *)&p->kick)))
+        return;
+    p->kick_ms = KICK_FIRST_MS;
+    uv_timer_start(&p->kick, on_kick, p->kick_ms, 0);
 }
 
 static void on_ready(uv_poll_t *poll, int status, int events)
@@ -82,6 +134,7 @@ static void on_ready(uv_poll_t *poll, int status, int events)
         flags |= CURL_CSELECT_IN;
     if (events & UV_WRITABLE)
         flags |= CURL_CSELECT_OUT;
+    kick_later(w->pool);
     pool_action(w->pool, w->fd, flags);
 }
 
@@ -104,6 +157,8 @@ static int on_interest(CURL *easy, curl_socket_t fd, int what, void *arg, void *
     struct http_pool *p = arg;
     struct socket_watch *w = socket_arg;
     if (what == CURL_POLL_REMOVE) {
+        if (p->fd == fd)
+            p->fd = CURL_SOCKET_BAD;
         if (w) {
             curl_multi_assign(p->multi, fd, NULL);
             uv_close((uv_handle_t *)&w->poll, on_socket_closed);
@@ -204,7 +259,10 @@ static void open_multi(struct http_pool *p)
     curl_multi_setopt(p->multi, CURLMOPT_SOCKETDATA, p);
     curl_multi_setopt(p->multi, CURLMOPT_TIMERFUNCTION, on_timeout);
     curl_multi_setopt(p->multi, CURLMOPT_TIMERDATA, p);
-    curl_multi_setopt(p->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_MULTIPLEX);
+    curl_multi_setopt(p->multi, CURLMOPT_PIPELINING,
+                      p->origin.http1 ? (long)CURLPIPE_NOTHING : (long)CURLPIPE_MULTIPLEX);
+    if (p->origin.http1)
+        curl_multi_setopt(p->multi, CURLMOPT_MAXCONNECTS, (long)IDLE_CONNECTIONS_MAX);
 }
 
 /* Its transfers are lost, and the next ones get a new multi handle. libcurl gives one up itself when a socket can't be
@@ -260,6 +318,9 @@ struct http_pool *http_pool_new(uv_loop_t *loop, const struct http_pool_opts *o,
     p->max_running = o->max_running;
     uv_timer_init(loop, &p->timer);
     p->timer.data = p;
+    uv_timer_init(loop, &p->kick);
+    p->kick.data = p;
+    p->fd = CURL_SOCKET_BAD;
     open_multi(p);
     return p;
 }

@@ -28,7 +28,10 @@ struct http_pool_opts {
     const char *cert, *key;      /* PEM, or NULL */
     size_t buffer_size;          /* of each transfer; 0: 16 KiB */
     size_t max_running;          /* transfers at a time, the others wait in line; 0: no bound */
-    bool plain;                  /* http:// is accepted as well: for tests only */
+    /* HTTP/1.1, a connection for each running transfer. For calls: they are short, and libcurl 7.88 may hold a small
+     * answer or the end of a request back on a connection with several HTTP/2 streams. */
+    bool http1;
+    bool plain; /* http:// is accepted as well: for tests only */
 };
 
 /* Copies what it needs. ERR_INVALID when server is no such URL. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/transfer.h"
 
+#include <openssl/ssl.h>
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
@@ -72,6 +74,8 @@ static size_t on_data(char *data, size_t size, size_t n, void *arg)
 {
     struct http_transfer *t = arg;
     size_t len = size * n;
+    if (len >= t->full_bytes)
+        http_pool_full(t->pool);
     if (!t->cancelled && t->handler.data && t->handler.data(t->arg, data, len) != 0)
         t->stopped = true;
     return t->cancelled || t->stopped ? (size_t)CURL_WRITEFUNC_ERROR : len;
@@ -89,10 +93,20 @@ static struct curl_blob blob(char *pem)
     return (struct curl_blob){.data = pem, .len = strlen(pem), .flags = CURL_BLOB_NOCOPY};
 }
 
+/* An idle connection keeps no record buffers: 34 KiB each, and most connections idle. */
+static CURLcode on_ssl(CURL *easy, void *ssl_ctx, void *arg)
+{
+    (void)easy;
+    (void)arg;
+    SSL_CTX_set_mode(ssl_ctx, SSL_MODE_RELEASE_BUFFERS);
+    return CURLE_OK;
+}
+
 static CURLcode set_tls(struct http_transfer *t, const struct http_origin *o)
 {
     CURLcode rc = CURLE_OK;
     SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_SSL_CTX_FUNCTION, on_ssl);
     SET(CURLOPT_SSL_VERIFYPEER, 1L);
     SET(CURLOPT_SSL_VERIFYHOST, 2L);
     if (o->ca) {
@@ -120,9 +134,11 @@ static CURLcode set_connection(struct http_transfer *t, const struct http_origin
     SET(CURLOPT_NOPROXY, "*");
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-    SET(CURLOPT_PIPEWAIT,
-        o->plain ? 0L : 1L); /* without TLS nothing would tell it that waiting is useless */
+    SET(CURLOPT_HTTP_VERSION,
+        o->http1 ? (long)CURL_HTTP_VERSION_1_1 : (long)CURL_HTTP_VERSION_2TLS);
+    SET(CURLOPT_PIPEWAIT, o->plain || o->http1
+                              ? 0L
+                              : 1L); /* without TLS nothing would tell it that waiting is useless */
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)HTTP_CONNECT_TIMEOUT_MS);
     SET(CURLOPT_SOCKOPTFUNCTION, on_socket);
     SET(CURLOPT_BUFFERSIZE, o->buffer_size);
@@ -173,6 +189,8 @@ struct http_transfer *http_transfer_new(const struct http_origin *o, const struc
     struct http_transfer *t = xcalloc(1, sizeof *t);
     t->handler = *h;
     t->arg = arg;
+    t->full_bytes =
+        o->buffer_size < CURL_MAX_WRITE_SIZE ? (size_t)o->buffer_size : CURL_MAX_WRITE_SIZE;
     t->easy = curl_easy_init();
     t->broken = !t->easy || set_connection(t, o) != CURLE_OK || set_tls(t, o) != CURLE_OK ||
                 set_request(t, o, q) != CURLE_OK;

@@ -14,6 +14,7 @@ struct http_origin {
     char *ca, *cert, *key;
     long buffer_size;
     bool plain;
+    bool http1;
 };
 int http_origin_init(struct http_origin *o, const struct http_pool_opts *opts, struct err *err);
 void http_origin_done(struct http_origin *o);
@@ -25,6 +26,7 @@ struct http_transfer {
     struct http_handler handler;
     void *arg;
     size_t head_bytes;
+    size_t full_bytes; /* a piece of this size has filled the buffer */
     int64_t retry_after_ms;
     bool added;     /* to the multi handle */
     bool cancelled; /* freed as soon as libcurl can be called */
@@ -33,6 +35,9 @@ struct http_transfer {
     char error[CURL_ERROR_SIZE];
     struct http_transfer *prev, *next;
 };
+
+/* A buffer came full: more may be waiting inside libcurl. */
+void http_pool_full(struct http_pool *p);
 
 struct http_transfer *http_transfer_new(const struct http_origin *o, const struct http_request *q,
                                         const struct http_handler *h, void *arg);

@@ -31,7 +31,7 @@ static int open_pools(struct kube_client *c, const struct kube_config *config,
                       struct http_pool *pools[KUBE_CLASSES], struct err *err)
 {
     static const size_t buffer[KUBE_CLASSES] = {[KUBE_CLASS_CALL] = 16 * 1024,
-                                                [KUBE_CLASS_WATCH] = 16 * 1024,
+                                                [KUBE_CLASS_WATCH] = 4 * 1024,
                                                 [KUBE_CLASS_LEASE] = 4 * 1024};
     struct http_pool_opts o = {
         .server = str_or(config->server, ""),
@@ -44,6 +44,7 @@ static int open_pools(struct kube_client *c, const struct kube_config *config,
     for (size_t i = 0; i < KUBE_CLASSES; i++) {
         o.buffer_size = buffer[i];
         o.max_running = i == KUBE_CLASS_CALL ? KUBE_CALLS_RUNNING : 0;
+        o.http1 = i != KUBE_CLASS_WATCH;
         pools[i] = http_pool_new(c->loop, &o, err);
         if (pools[i])
             continue;

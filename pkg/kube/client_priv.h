@@ -12,7 +12,7 @@
 enum kube_class { KUBE_CLASS_CALL, KUBE_CLASS_WATCH, KUBE_CLASS_LEASE, KUBE_CLASSES };
 
 enum {
-    KUBE_CALLS_RUNNING = 90, /* at a time, of the 100 streams */
+    KUBE_CALLS_RUNNING = 8, /* at a time, each on a connection of its own */
     KUBE_PULSE_SILENCE_MS = 30000,
     KUBE_PULSE_TIMEOUT_MS = 15000,
     KUBE_TOKEN_REFRESH_MS = 60000,
