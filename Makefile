@@ -115,7 +115,7 @@ build/share/istio-data/$(ISTIO_VERSION)/index.json: hack/istio-data
 
 build/meshwright.tar: build/release/meshwright build/share/istio-data/$(ISTIO_VERSION)/index.json hack/image/build
 	$(Q)strip -o build/meshwright.stripped build/release/meshwright
-	$(Q)hack/image/build --data build/share/istio-data $(EVLIB:%=--extra-lib %) --output $@ build/meshwright.stripped
+	$(Q)hack/image/build --data build/share $(EVLIB:%=--extra-lib %) --output $@ build/meshwright.stripped
 
 ifneq ($(O),build/release)
 build/release/meshwright:

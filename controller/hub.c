@@ -104,6 +104,16 @@ static void on_synced(void *arg)
     changed(k, "");
 }
 
+/* One watch works again: the API server is back, so the others need not sit their backoff out. */
+static void wake_others(const struct hub_collection *k)
+{
+    for (int i = 0; i < API_KIND_COUNT; i++) {
+        struct hub_collection *other = &k->hub->kinds[i];
+        if (other != k && other->broken && other->watch)
+            kube_watch_wake(other->watch);
+    }
+}
+
 static void on_state(void *arg, const struct err *err)
 {
     struct hub_collection *k = arg;
@@ -112,6 +122,9 @@ static void on_state(void *arg, const struct err *err)
                  err->msg);
     else
         log_info("watch of the hub works", "kind", api_gvrs[k->kind].kind);
+    k->broken = err != NULL;
+    if (!err)
+        wake_others(k);
 }
 
 static const struct kube_sink sink = {on_list_begin, on_upsert, on_remove, on_synced, on_state};
@@ -183,16 +196,23 @@ static struct write *write_begin(struct hub_object *o)
 
 struct flip {
     struct hub_object *o;
+    const json_t *old, *now;
 };
 
+/* One Event when a condition turns, none for the reasons it passes through on the way. Still working is no warning. */
 static void emit_transition(void *arg, const char *type, enum cond_status status,
                             const char *reason, const char *message)
 {
     struct flip *f = arg;
-    bool abnormal = str_eq(type, "Stalled") || str_eq(type, "Reconciling");
-    bool warning = abnormal ? str_eq(type, "Stalled") && status == COND_TRUE : status == COND_FALSE;
-    if (status == COND_UNKNOWN || str_eq(type, "Reconciling"))
+    const json_t *before = cond_find(f->old, type);
+    bool was_true = cond_is_true(f->old, type);
+    bool turned = status == COND_TRUE ? !was_true : status == COND_FALSE && was_true;
+    bool first_refusal = status == COND_FALSE && !str_eq(type, "Ready") && !before;
+    if (str_eq(type, "Reconciling") || (!turned && !first_refusal))
         return;
+    bool warning = str_eq(type, "Stalled") ? status == COND_TRUE : status == COND_FALSE;
+    if (cond_is_true(f->now, "Reconciling") && !str_eq(type, "Reachable"))
+        warning = false;
     auto_free char *text = xasprintf("%s: %s", type, message);
     hub_event(f->o, warning, reason, text);
 }
@@ -209,7 +229,7 @@ static void on_written(void *arg, const struct kube_response *r, const struct er
             o->awaited_until_ms = clock_ms(w->hub->clock) + SEEN_MS;
         }
         if (!err && w->now)
-            cond_transitions(w->old, w->now, emit_transition, &(struct flip){o});
+            cond_transitions(w->old, w->now, emit_transition, &(struct flip){o, w->old, w->now});
         if (err && err->class != ERR_CONFLICT && err->class != ERR_NOT_FOUND)
             log_warn("write to the hub failed", "object", w->key, "error", err->msg);
     }

@@ -37,6 +37,7 @@ struct hub_collection {
     struct kube_watch *watch;
     struct hub_object *all;
     bool synced;
+    bool broken; /* its watch does not work at the moment */
 };
 
 struct hub {

@@ -148,7 +148,8 @@ static struct istio_peer *peers_of(struct input *in, const struct api_mesh *cr, 
         const char *server = mc->spec.advertised_server ? mc->spec.advertised_server
                                                         : "https://<from the kubeconfig>";
         if (!str_eq(names[i], self))
-            peers[(*ret_n)++] = (struct istio_peer){names[i], "<seen at run time>", server, NULL};
+            peers[(*ret_n)++] = (struct istio_peer){
+                .name = names[i], .uid = "<seen at run time>", .server = server};
     }
     return peers;
 }

@@ -83,7 +83,8 @@ static size_t leftovers(const struct cluster *c)
 static bool may_go(struct member *mb, const struct cluster *c, bool retain, struct hub_object *o)
 {
     int64_t now = clock_ms(mb->manager->clock);
-    if (retain || (cluster_ready(c) && leftovers(c) == 0))
+    bool never_met = !c->uid && !jx_str(o->obj, "status.clusterID");
+    if (retain || never_met || (cluster_ready(c) && leftovers(c) == 0))
         return true;
     if (cluster_ready(c)) {
         mb->leaving_ms = 0;

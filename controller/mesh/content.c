@@ -25,7 +25,11 @@ static struct op *begin(const struct mesh_pass *p, struct mesh_member *mm,
     struct records *all = cluster_records(mm->cluster, o->gvr);
     const struct record *r = all ? records_find(all, o->ns, o->name) : NULL;
     struct op *op = applier_begin(mm->cluster, o->gvr, o->ns, o->name);
-    op->ours = r && r->obj->meta.managed && str_eq(r->obj->meta.mesh, p->mesh->name);
+    bool ours = r && r->obj->meta.managed &&
+                (str_eq(r->obj->meta.mesh, p->mesh->name) ||
+                 str_eq(r->obj->meta.owner_uid, p->cr->meta.uid));
+    snprintf(op->owner, sizeof op->owner, "%s", str_or(p->cr->meta.uid, ""));
+    op->ours = ours || op->known_ours;
     return op;
 }
 

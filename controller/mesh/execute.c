@@ -61,7 +61,7 @@ static bool orphan(const struct mesh_pass *p, const struct record *r)
          o = o->hh.next)
         if (str_eq(jx_str(o->obj, "metadata.uid"), r->obj->meta.owner_uid))
             return false;
-    return !r->obj->has_selector;
+    return !(r->obj->has_selector && plan_wave_of(r->obj->meta.wave) == PLAN_DNS);
 }
 
 /* True when the object is as wanted; otherwise it is being written, or can't be for the moment. */

@@ -81,13 +81,25 @@ static bool is_peer(const struct mesh_member *mm)
     return !mm->blocked_reason && mm->uid && mm->server;
 }
 
+static const char *account_uid(const struct mesh_member *mm)
+{
+    const struct records *all =
+        mm->cluster ? kind_records(mm->cluster, "v1", "ServiceAccount") : NULL;
+    const struct record *r = all ? records_find(all, ISTIO_NAMESPACE, ISTIO_READER_ACCOUNT) : NULL;
+    return r ? r->obj->meta.uid : NULL;
+}
+
 static void add_peers(struct mesh_pass *p, const struct mesh_member *self, struct istio_target *t)
 {
     struct istio_peer *peers = arena_array(p->arena, p->n_members + 1, sizeof *peers);
     for (size_t i = 0; i < p->n_members; i++) {
         const struct mesh_member *mm = &p->members[i];
         if (mm != self && is_peer(mm))
-            peers[t->n_peers++] = (struct istio_peer){mm->name, mm->uid, mm->server, mm->ca};
+            peers[t->n_peers++] = (struct istio_peer){.name = mm->name,
+                                                      .uid = mm->uid,
+                                                      .account = account_uid(mm),
+                                                      .server = mm->server,
+                                                      .ca = mm->ca};
     }
     t->peers = peers;
 }

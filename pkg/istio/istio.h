@@ -31,6 +31,8 @@ struct istio_peer {
     const char *uid;
     const char *server; /* https URL that this cluster's istiod uses */
     const char *ca;     /* PEM, or NULL: public roots */
+    /* UID of its reader's ServiceAccount, or NULL: a token ends with the account. */
+    const char *account;
 };
 
 /* A DNS entry: a Service without selector for one that exists only in other clusters. */

@@ -12,8 +12,8 @@ static int render_peer(struct render *r, const struct istio_peer *peer)
     char ca[JX_SHA256_HEX] = "";
     if (peer->ca)
         jx_sha256_bytes(peer->ca, strlen(peer->ca), ca);
-    json_t *inputs =
-        json_pack("{s:s*, s:s, s:s}", "uid", peer->uid, "server", peer->server, "ca", ca);
+    json_t *inputs = json_pack("{s:s*, s:s*, s:s, s:s}", "uid", peer->uid, "account", peer->account,
+                               "server", peer->server, "ca", ca);
     struct plan_object *o = render_add_one(r, PLAN_REMOTE_ACCESS, "remote-secret",
                                            json_pack("{s:s}", "peer", peer->name), inputs);
     if (!o)

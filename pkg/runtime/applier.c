@@ -34,10 +34,21 @@ static void op_free(struct op *op)
     free(op);
 }
 
-static bool seen(struct op *op)
+static struct record *record_of(const struct op *op)
 {
     struct records *all = cluster_records(op->cluster, op->gvr);
-    struct record *r = all ? records_find(all, op->ns, op->name) : NULL;
+    return all ? records_find(all, op->ns, op->name) : NULL;
+}
+
+static const char *version_of(const struct op *op)
+{
+    const struct record *r = record_of(op);
+    return r ? str_or(r->obj->meta.rv, "") : "";
+}
+
+static bool seen(struct op *op)
+{
+    struct record *r = record_of(op);
     if (op->verb == OP_DELETE)
         return !r || r->obj->meta.deleting;
     if (op->verb == OP_RELEASE)
@@ -51,7 +62,8 @@ static void settle(struct op *op)
     int64_t now = clock_ms(op->cluster->clock);
     if (op->state == OP_UNSEEN && (now >= op->until_ms || seen(op)))
         op->state = OP_IDLE;
-    if (op->state == OP_BACKOFF && now >= op->until_ms)
+    bool changed_since = !op->contested && !str_eq(version_of(op), op->failed_rv);
+    if (op->state == OP_BACKOFF && (now >= op->until_ms || changed_since))
         op->state = OP_IDLE;
     if (op->state == OP_RUNNING && now >= op->until_ms) {
         struct err err;
@@ -136,6 +148,7 @@ void applier_fail(struct op *op, const struct err *err)
     op->failures++;
     op->err = *err;
     op->state = OP_BACKOFF;
+    snprintf(op->failed_rv, sizeof op->failed_rv, "%s", version_of(op));
     int64_t wait = backoff(op, op->failures);
     if (err->retry_after_ms > wait)
         wait = err->retry_after_ms;
@@ -165,13 +178,36 @@ static void succeed(struct op *op)
 
 /* --- apply --- */
 
+/* Was it a conflict with ourselves? Our labels may have been edited so that no watch of ours shows the object. */
+static void on_conflict_read(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct op *op = arg;
+    const char *owner = err ? NULL : jx_str2(r->body, "metadata.labels", PLAN_LABEL_OWNER_UID);
+    op->known_ours = owner && *op->owner && str_eq(owner, op->owner);
+    struct err conflict = op->err;
+    applier_fail(op, &conflict);
+}
+
+static void look_after_conflict(struct op *op, const struct err *err)
+{
+    op->err = *err;
+    auto_free char *path = gvr_path(op->gvr, op->ns, op->name);
+    struct kube_request q = {.method = "GET", .path = path, .accept = KUBE_ACCEPT_METADATA};
+    op->call = kube_call(op->cluster->client, &q, on_conflict_read, op);
+}
+
 static void on_applied(void *arg, const struct kube_response *r, const struct err *err)
 {
     struct op *op = arg;
+    if (err && err->class == ERR_CONFLICT && !op->ours) {
+        look_after_conflict(op, err);
+        return;
+    }
     if (err) {
         applier_fail(op, err);
         return;
     }
+    op->known_ours = false;
     snprintf(op->rv, sizeof op->rv, "%s", str_or(jx_str(r->body, "metadata.resourceVersion"), ""));
     log_debug("applied", "cluster", op->cluster->name, "object", op->key);
     succeed(op);

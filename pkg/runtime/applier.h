@@ -42,7 +42,13 @@ struct op {
     int failures, streak; /* in a row */
     int64_t applied_ms;   /* last success */
     bool contested;
-    bool ours;      /* set by who begins the op */
+    char
+        owner[64]; /* UID of the Mesh for which it is applied; set, as ours, by who begins the op */
+    bool ours;
+    bool
+        known_ours; /* seen after a conflict: ours, though its labels were edited out of our view */
+    char failed_rv
+        [32]; /* resourceVersion of the object when the write failed: another is worth another try */
     struct err err; /* of the last failure; class ERR_NONE when none */
     struct kube_call *call;
     json_t *sweep; /* array of paths still to be deleted before the object itself */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "json/jx.h"
 
@@ -25,6 +26,22 @@ static int64_t renewal_of(const struct plan_object *want, const struct record *l
     return diff_renewal(issued, expires, str_or(want->peer, want->name));
 }
 
+/* The keys of generated data, which the intent does not hold. */
+static bool owns_content(const struct plan_object *want, const json_t *fields)
+{
+    static const char *const cacerts[] = {"f:ca-cert.pem", "f:ca-key.pem", "f:cert-chain.pem",
+                                          "f:root-cert.pem"};
+    const json_t *data = json_object_get(fields, "f:data");
+    if (want->content == PLAN_CACERTS)
+        for (size_t i = 0; i < sizeof cacerts / sizeof *cacerts; i++)
+            if (!json_object_get(data, cacerts[i]))
+                return false;
+    if (want->content != PLAN_REMOTE_SECRET)
+        return true;
+    auto_free char *key = xasprintf("f:%s", want->peer);
+    return json_object_get(data, key) != NULL;
+}
+
 static bool owns(const struct plan_object *want, struct record *live)
 {
     if (str_eq(live->verified, want->intent))
@@ -32,7 +49,7 @@ static bool owns(const struct plan_object *want, struct record *live)
     auto_json *fields = live->obj->meta.fields
                             ? jx_load(live->obj->meta.fields, strlen(live->obj->meta.fields), NULL)
                             : NULL;
-    if (!fields || !plan_owns(want->body, fields))
+    if (!fields || !plan_owns(want->body, fields) || !owns_content(want, fields))
         return false;
     snprintf(live->verified, sizeof live->verified, "%s", want->intent);
     return true;

@@ -29,7 +29,8 @@ static void live_free(struct record *r)
     free(r);
 }
 
-#define FIELDS "{\"f:metadata\":{\"f:labels\":{\"f:a\":{}}},\"f:data\":{\"f:k\":{}}}"
+#define FIELDS_C2 "{\"f:metadata\":{\"f:labels\":{\"f:a\":{}}},\"f:data\":{\"f:k\":{},\"f:c2\":{}}}"
+#define FIELDS    "{\"f:metadata\":{\"f:labels\":{\"f:a\":{}}},\"f:data\":{\"f:k\":{}}}"
 
 static const struct kube_meta good = {
     .ns = "n",
@@ -123,12 +124,31 @@ static void test_content_is_renewed_before_its_end(void **state)
     struct kube_meta m = good;
     m.issued = "2026-01-01T00:00:00Z";
     m.expires = "2026-01-02T00:00:00Z";
+    m.fields = FIELDS_C2;
     const int64_t issued = 1767225600, life = 86400;
     assert_int_equal(judge(&want, &m, issued + life * 69 / 100), DIFF_SAME);
     assert_int_equal(judge(&want, &m, issued + life * 81 / 100), DIFF_APPLY);
     m.expires = "soon";
     assert_int_equal(judge(&want, &m, issued), DIFF_APPLY);
     json_decref(want.body);
+}
+
+static void test_generated_data_that_somebody_took_is_made_anew(void **state)
+{
+    (void)state;
+    struct plan_object remote = want_new(PLAN_REMOTE_SECRET), ca = want_new(PLAN_CACERTS);
+    remote.peer = "c2";
+    struct kube_meta m = good;
+    m.issued = "2026-01-01T00:00:00Z";
+    m.expires = "2026-01-02T00:00:00Z";
+    assert_int_equal(judge(&remote, &m, 1767225600), DIFF_APPLY);
+    assert_int_equal(judge(&ca, &m, 1767225600), DIFF_APPLY);
+    m.fields =
+        "{\"f:metadata\":{\"f:labels\":{\"f:a\":{}}},\"f:data\":{\"f:k\":{},\"f:ca-cert.pem\":{},"
+        "\"f:ca-key.pem\":{},\"f:cert-chain.pem\":{},\"f:root-cert.pem\":{}}}";
+    assert_int_equal(judge(&ca, &m, 1767225600), DIFF_SAME);
+    json_decref(remote.body);
+    json_decref(ca.body);
 }
 
 static void test_renewal_is_spread_over_a_tenth(void **state)
@@ -154,6 +174,7 @@ int main(void)
         cmocka_unit_test(test_verified_is_remembered_per_intent),
         cmocka_unit_test(test_users_service_is_never_taken),
         cmocka_unit_test(test_content_is_renewed_before_its_end),
+        cmocka_unit_test(test_generated_data_that_somebody_took_is_made_anew),
         cmocka_unit_test(test_renewal_is_spread_over_a_tenth),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
