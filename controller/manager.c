@@ -2,7 +2,6 @@
 #include "manager.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/pages.h"
 #include "base/str.h"
 #include "membercluster/member.h"
 #include "mesh/mesh.h"
@@ -17,7 +17,13 @@
 #include "notimplemented.h"
 #include "yaml/yaml.h"
 
-enum { EXIT_CRASH_TEST = 137, TRIM_AFTER_IDLE_MS = 2000, KEYS_PER_TURN = 32 };
+enum {
+    EXIT_CRASH_TEST = 137,
+    IDLE_MS = 2000,
+    GIVE_BACK_FIRST_MS = 5000,
+    GIVE_BACK_LAST_MS = 600000,
+    KEYS_PER_TURN = 32
+};
 
 /* --- queue --- */
 
@@ -81,13 +87,27 @@ static void drain(uv_timer_t *t)
     wake_soon(m);
 }
 
+/* Lists, reconciles and above all the start leave memory behind that is not needed any more. Often at first, then ever
+ * more seldom: what is in steady use settles. */
+static void give_back(struct manager *m)
+{
+    int64_t now = clock_ms(m->clock);
+    if (now < m->give_back_ms)
+        return;
+    m->give_back_wait_ms = m->give_back_wait_ms ? m->give_back_wait_ms * 2 : GIVE_BACK_FIRST_MS;
+    if (m->give_back_wait_ms > GIVE_BACK_LAST_MS)
+        m->give_back_wait_ms = GIVE_BACK_LAST_MS;
+    m->give_back_ms = now + m->give_back_wait_ms;
+    pages_give_back();
+}
+
 static void wake_soon(struct manager *m)
 {
     int64_t ms = queue_next_ms(m->queue);
     if (ms < 0 || m->stopping || !m->leading || !hub_synced(&m->hub))
         return;
-    if (ms >= TRIM_AFTER_IDLE_MS)
-        malloc_trim(0); /* lists and reconciles leave holes; idle is the time to give them back */
+    if (ms >= IDLE_MS)
+        give_back(m);
     uv_timer_start(&m->wake, drain, (uint64_t)ms, 0);
 }
 

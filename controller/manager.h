@@ -37,6 +37,7 @@ struct manager {
     bool stopping;
     int exit_code;
     uint64_t writes, reconciles;
+    int64_t give_back_ms, give_back_wait_ms; /* memory: when next, and how long after that */
 };
 
 /* Runs until SIGTERM or SIGINT, or until the lease is lost. Returns the process's exit code. */
