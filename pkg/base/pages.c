@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <malloc.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -31,11 +32,12 @@ static void page_out(const char *line)
     if (*end != '-')
         return;
     uintptr_t to = hex(end + 1, &end);
-    if (strncmp(end, " r--p", 5) != 0 && strncmp(end, " r-xp", 5) != 0)
+    bool code = strncmp(end, " r-xp", 5) == 0, data = strncmp(end, " r--p", 5) == 0;
+    if ((!code && !data) || !strchr(end, '/') || to <= from)
         return;
-    if (!strchr(end, '/') || to <= from)
-        return;
-    madvise((void *)from, to - from, MADV_PAGEOUT); /* a hint: refused is fine */
+    /* Code is never written, so its pages may be dropped: the next use reads them from the file. Read-only data can hold
+     * relocations that are nowhere else: the kernel may page it out, but must keep it. Refused is fine. */
+    madvise((void *)from, to - from, code ? MADV_DONTNEED : MADV_PAGEOUT);
 }
 
 void pages_give_back(void)
