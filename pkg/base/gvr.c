@@ -7,7 +7,9 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-enum { PATH_BYTES_MAX = 4096 };
+enum { PATH_BYTES_MAX = 4096, LONGEST_ESCAPE = 4 };
+
+#define NOWHERE "/a-name-that-makes-no-path"
 
 char *gvr_api_version(const struct gvr *g)
 {
@@ -27,6 +29,12 @@ static void put_segment(struct buf *b, const char *s)
     }
 }
 
+/* A path cut short, or one that ends before the name, would be the collection's: a delete must never go there. */
+static bool misleading(const struct buf *b, const char *name)
+{
+    return b->len + LONGEST_ESCAPE >= PATH_BYTES_MAX || (name && !*name);
+}
+
 char *gvr_path(const struct gvr *g, const char *ns, const char *name)
 {
     struct buf b = BUF_INIT(PATH_BYTES_MAX);
@@ -41,5 +49,9 @@ char *gvr_path(const struct gvr *g, const char *ns, const char *name)
     put_segment(&b, g->plural);
     if (name)
         put_segment(&b, name);
+    if (misleading(&b, name)) {
+        buf_done(&b);
+        return xstrdup(NOWHERE);
+    }
     return buf_take(&b);
 }

@@ -17,7 +17,8 @@ struct gvr {
 char *gvr_api_version(const struct gvr *g);
 
 /* "/apis/apps/v1/namespaces/ns/deployments/name", every part percent-encoded; ns NULL: all namespaces or cluster scope;
- * name NULL: the collection. Owned. */
+ * name NULL: the collection. Owned.
+ * An empty name, or one too long for a path, gives a path that no server has, never the collection's. */
 char *gvr_path(const struct gvr *g, const char *ns, const char *name);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -37,6 +38,17 @@ static void test_path(void **state)
     }
 }
 
+static void test_never_the_collection_by_mistake(void **state)
+{
+    (void)state;
+    char longest[6000];
+    memset(longest, 'x', sizeof longest - 1);
+    longest[sizeof longest - 1] = '\0';
+    auto_free char *empty = gvr_path(&pods, "n", ""), *cut = gvr_path(&pods, longest, "p");
+    assert_string_equal(empty, "/a-name-that-makes-no-path");
+    assert_string_equal(cut, "/a-name-that-makes-no-path");
+}
+
 static void test_api_version(void **state)
 {
     (void)state;
@@ -49,6 +61,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_path),
+        cmocka_unit_test(test_never_the_collection_by_mistake),
         cmocka_unit_test(test_api_version),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

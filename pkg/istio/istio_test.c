@@ -62,8 +62,11 @@ static void read_peers(struct input *in)
     json_t *v;
     json_array_foreach (jx_get(in->doc, "peers"), i, v) {
         assert_true(i < MAX);
-        in->peers[i] = (struct istio_peer){jx_str(v, "name"), jx_str(v, "uid"), jx_str(v, "server"),
-                                           jx_str(v, "ca")};
+        in->peers[i] = (struct istio_peer){.name = jx_str(v, "name"),
+                                           .uid = jx_str(v, "uid"),
+                                           .account = jx_str(v, "account"),
+                                           .server = jx_str(v, "server"),
+                                           .ca = jx_str(v, "ca")};
         in->t.n_peers = i + 1;
     }
     json_array_foreach (jx_get(in->doc, "stubs"), i, v) {
@@ -251,6 +254,10 @@ static void change_peer_uid(struct input *in)
 {
     in->peers[0].uid = "other";
 }
+static void change_peer_account(struct input *in)
+{
+    in->peers[0].account = "made anew";
+}
 static void change_peer_server(struct input *in)
 {
     in->peers[0].server = "https://other";
@@ -287,6 +294,7 @@ static void test_intents(void **state)
         {change_root, "Secret/cacerts "},
         {change_generation, "Secret/cacerts "},
         {change_peer_uid, "Secret/istio-remote-secret-c2 "},
+        {change_peer_account, "Secret/istio-remote-secret-c2 "},
         {change_peer_server, "Secret/istio-remote-secret-c2 "},
         {change_peer_ca, "Secret/istio-remote-secret-c2 "},
         {change_tag, "ConfigMap/istio-sidecar-injector Deployment/istiod "},
@@ -422,7 +430,8 @@ static void test_data_versions(void **state)
 static void test_kubeconfig(void **state)
 {
     (void)state;
-    struct istio_peer peer = {"c2", "uid", "https://10.0.2.10:6443", "PEM\n"};
+    struct istio_peer peer = {
+        .name = "c2", .uid = "uid", .server = "https://10.0.2.10:6443", .ca = "PEM\n"};
     auto_free char *text = istio_remote_kubeconfig(&peer, "t.o.k");
     assert_string_equal(
         text,
