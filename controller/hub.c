@@ -9,10 +9,11 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "runtime/conditions.h"
+#include "runtime/outcome.h"
 #include "runtime/records.h"
 #include "json/jx.h"
 
-enum { SEEN_MS = 5000 };
+enum { SEEN_MS = 5000, HOLD_MIN_MS = 250, HOLD_DOUBLINGS = 8 };
 
 /* --- the view --- */
 
@@ -173,7 +174,8 @@ struct hub_object *hub_find(const struct hub *h, enum api_kind kind, const char 
 
 bool hub_busy(const struct hub_object *o)
 {
-    return o->writing || (o->awaited[0] && clock_ms(o->hub->clock) < o->awaited_until_ms);
+    int64_t now = clock_ms(o->hub->clock);
+    return o->writing || now < o->hold_until_ms || (o->awaited[0] && now < o->awaited_until_ms);
 }
 
 /* What a callback needs when the object may be gone in the meantime. */
@@ -217,12 +219,26 @@ static void emit_transition(void *arg, const char *type, enum cond_status status
     hub_event(f->o, warning, reason, text);
 }
 
+/* A write that is refused again and again must not become a loop at the speed of the network. */
+static void hold(struct hub_object *o, const struct err *err)
+{
+    struct outcome out = outcome_of(err, 0);
+    int64_t wait = HOLD_MIN_MS << (o->failures < HOLD_DOUBLINGS ? o->failures : HOLD_DOUBLINGS);
+    o->failures = err ? o->failures + 1 : 0;
+    if (!err)
+        wait = 0;
+    else if (out.action == OUTCOME_AFTER || (out.action == OUTCOME_NOW && o->failures <= 3))
+        wait = out.delay_ms;
+    o->hold_until_ms = clock_ms(o->hub->clock) + wait;
+}
+
 static void on_written(void *arg, const struct kube_response *r, const struct err *err)
 {
     struct write *w = arg;
     struct hub_object *o = w->hub->closing ? NULL : hub_find(w->hub, w->kind, w->key);
     if (o) {
         o->writing = false;
+        hold(o, err);
         const char *rv = err ? NULL : jx_str(r->body, "metadata.resourceVersion");
         if (rv && records_compare_versions(jx_str(o->obj, "metadata.resourceVersion"), rv) < 0) {
             snprintf(o->awaited, sizeof o->awaited, "%s", rv);

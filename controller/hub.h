@@ -27,6 +27,8 @@ struct hub_object {
     bool writing;     /* a write is on its way */
     char awaited[32]; /* resourceVersion of our last write, until the watch has shown it; "" */
     int64_t awaited_until_ms;
+    int failures;          /* of writes, in a row */
+    int64_t hold_until_ms; /* after a failure: no write before */
     UT_hash_handle hh;
     char key[]; /* "namespace/name" */
 };

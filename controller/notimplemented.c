@@ -5,11 +5,15 @@
 #include "runtime/conditions.h"
 #include "json/jx.h"
 
+enum { BUSY_MS = 500 };
+
 int64_t notimplemented_reconcile(struct manager *m, enum api_kind kind, const char *key)
 {
     struct hub_object *o = hub_find(&m->hub, kind, key);
-    if (!o || hub_busy(o))
+    if (!o)
         return 0;
+    if (hub_busy(o))
+        return BUSY_MS;
     int64_t generation = jx_int(o->obj, "metadata.generation", 0), now = clock_s(m->clock);
     const json_t *old = jx_get(o->obj, "status.conditions");
     auto_free char *message = xasprintf(

@@ -28,6 +28,7 @@ static struct op *begin(const struct mesh_pass *p, struct mesh_member *mm,
     bool ours = r && r->obj->meta.managed &&
                 (str_eq(r->obj->meta.mesh, p->mesh->name) ||
                  str_eq(r->obj->meta.owner_uid, p->cr->meta.uid));
+    snprintf(op->intent, sizeof op->intent, "%s", o->intent);
     snprintf(op->owner, sizeof op->owner, "%s", str_or(p->cr->meta.uid, ""));
     op->ours = ours || op->known_ours;
     return op;

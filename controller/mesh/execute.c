@@ -67,7 +67,7 @@ static bool orphan(const struct mesh_pass *p, const struct record *r)
 /* True when the object is as wanted; otherwise it is being written, or can't be for the moment. */
 static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const struct plan_object *o)
 {
-    enum op_state state = applier_state(mm->cluster, o->gvr, o->ns, o->name);
+    enum op_state state = applier_state(mm->cluster, o->gvr, o->ns, o->name, o->intent);
     if (state == OP_RUNNING || state == OP_UNSEEN)
         return false;
     struct record *r = live(mm->cluster, o);
@@ -270,7 +270,7 @@ static void remove_wave(const struct pruning *x, int wave)
             const struct kube_record *o = r->obj;
             if (!due(x, g, o) || (int)plan_wave_of(o->meta.wave) != wave || o->meta.deleting)
                 continue;
-            if (applier_state(x->c, g, o->meta.ns, o->meta.name) == OP_IDLE &&
+            if (applier_state(x->c, g, o->meta.ns, o->meta.name, NULL) == OP_IDLE &&
                 applier_has_room(x->c))
                 remove_object(x->c, g, o);
         }

@@ -43,6 +43,16 @@ static void test_every_replica_must_be_in_sync(void **state)
     assert_string_equal(f.synced[0], "c3");
 }
 
+static void test_a_swapped_registry_is_in_sync(void **state)
+{
+    (void)state;
+    struct istiod_facts f = {0};
+    add(&f, SYNC("c2", "closed", "1") SYNC("c2", "synced", "0") SYNC("c3", "closed", "1")
+                SYNC("c4", "closed", "0") "remote_cluster_sync_timeouts_total{cluster=\"c3\"} 1\n");
+    assert_int_equal(f.n_synced, 1);
+    assert_string_equal(f.synced[0], "c2");
+}
+
 static void test_nonsense_is_ignored(void **state)
 {
     (void)state;
@@ -65,6 +75,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_replica),
         cmocka_unit_test(test_every_replica_must_be_in_sync),
+        cmocka_unit_test(test_a_swapped_registry_is_in_sync),
         cmocka_unit_test(test_nonsense_is_ignored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

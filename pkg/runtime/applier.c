@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "runtime/outcome.h"
 #include "runtime/release.h"
 #include "json/jx.h"
 
@@ -74,7 +75,7 @@ static void settle(struct op *op)
 }
 
 enum op_state applier_state(struct cluster *c, const struct gvr *gvr, const char *ns,
-                            const char *name)
+                            const char *name, const char *intent)
 {
     char key[KEY_MAX];
     make_key(key, gvr, ns, name);
@@ -82,6 +83,8 @@ enum op_state applier_state(struct cluster *c, const struct gvr *gvr, const char
     if (!op)
         return OP_IDLE;
     settle(op);
+    if (op->state == OP_BACKOFF && !op->contested && intent && !str_eq(op->intent, intent))
+        op->state = OP_IDLE;
     return op->state;
 }
 
@@ -142,6 +145,23 @@ static void changed(struct cluster *c)
     c->changed(c->arg, c);
 }
 
+static int64_t wait_after(const struct op *op, const struct err *err)
+{
+    struct outcome o = outcome_of(err, 0);
+    switch (o.action) {
+    case OUTCOME_NOW: /* our view was old: decide again soon, but not for ever */
+        return op->failures <= 3 ? o.delay_ms : backoff(op, op->failures);
+    case OUTCOME_AFTER:
+        return o.delay_ms;
+    case OUTCOME_STOP: /* until the intent or the object changes, which ends the wait; else seldom */
+        return APPLIER_BACKOFF_MAX_MS;
+    case OUTCOME_DONE:
+    case OUTCOME_BACKOFF:
+        break;
+    }
+    return backoff(op, op->failures);
+}
+
 void applier_fail(struct op *op, const struct err *err)
 {
     struct cluster *c = op->cluster;
@@ -150,12 +170,7 @@ void applier_fail(struct op *op, const struct err *err)
     op->err = *err;
     op->state = OP_BACKOFF;
     snprintf(op->failed_rv, sizeof op->failed_rv, "%s", version_of(op));
-    int64_t wait = backoff(op, op->failures);
-    if (err->retry_after_ms > wait)
-        wait = err->retry_after_ms;
-    if (err->class == ERR_CONFLICT || err->class == ERR_NOT_FOUND)
-        wait = op->failures <= 3 ? 50 : wait; /* our view was old: decide again soon */
-    op->until_ms = clock_ms(c->clock) + wait;
+    op->until_ms = clock_ms(c->clock) + wait_after(op, err);
     log_debug("write failed", "cluster", c->name, "object", op->key, "error", err->msg);
     changed(c);
 }

@@ -44,6 +44,7 @@ struct op {
     bool contested;
     char
         owner[64]; /* UID of the Mesh for which it is applied; set, as ours, by who begins the op */
+    char intent[RECORD_INTENT_MAX]; /* what it applies; "" for deletions */
     bool ours;
     bool
         known_ours; /* seen after a conflict: ours, though its labels were edited out of our view */
@@ -57,9 +58,10 @@ struct op {
     char key[]; /* "Kind/namespace/name" */
 };
 
-/* The state now, looking at the records; OP_IDLE when there is no op. */
+/* The state now, looking at the records and, when given, at the intent: a wait after a failure ends when there is
+ * something else to apply. OP_IDLE when there is no op. */
 enum op_state applier_state(struct cluster *c, const struct gvr *gvr, const char *ns,
-                            const char *name);
+                            const char *name, const char *intent);
 bool applier_has_room(const struct cluster *c);
 
 /* Marks the object busy (OP_RUNNING) and returns its op, for writes whose content takes time to make. */
