@@ -269,6 +269,7 @@ void hub_set_status(struct hub_object *o, const json_t *status)
     auto_json *body = json_pack("{s:s, s:s, s:{s:s}, s:O}", "apiVersion", api_version, "kind",
                                 g->kind, "metadata", "name", name, "status", status);
     auto_free char *text = jx_dump(body);
+    log_debug("status", "kind", g->kind, "name", name, "status", text);
     struct write *w = write_begin(o);
     w->old = json_incref(json_object_get(old, "conditions"));
     w->now = json_incref(json_object_get(status, "conditions"));

@@ -75,6 +75,7 @@ static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const str
     enum diff_verdict v =
         diff_object(o, r, p->cr->meta.uid, clock_s(p->mesh->manager->clock), &renew_at);
     if (v == DIFF_SAME) {
+        applier_well(mm->cluster, o->gvr, o->ns, o->name);
         ask_renewal(p, renew_at);
         return true;
     }

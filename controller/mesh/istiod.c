@@ -127,6 +127,18 @@ static void next_pod(struct poll *q)
     kube_call(q->task.cluster->client, &req, on_metrics, q);
 }
 
+/* One that starts has not synchronised yet and one that ends does not matter: only those that serve are asked. */
+static bool serves(const json_t *pod)
+{
+    size_t i;
+    json_t *c;
+    json_array_foreach (jx_get(pod, "status.conditions"), i, c) {
+        if (str_eq(jx_str(c, "type"), "Ready") && str_eq(jx_str(c, "status"), "True"))
+            return !jx_str(pod, "metadata.deletionTimestamp");
+    }
+    return false;
+}
+
 static void on_pods(void *arg, const struct kube_response *r, const struct err *err)
 {
     struct poll *q = arg;
@@ -134,7 +146,7 @@ static void on_pods(void *arg, const struct kube_response *r, const struct err *
     json_t *pod;
     json_array_foreach (err ? NULL : jx_get(r->body, "items"), i, pod) {
         const char *name = jx_str(pod, "metadata.name");
-        if (name && q->n_pods < PODS_MAX && !jx_str(pod, "metadata.deletionTimestamp"))
+        if (name && q->n_pods < PODS_MAX && serves(pod))
             snprintf(q->pods[q->n_pods++], sizeof q->pods[0], "%s", name);
     }
     if (err)
@@ -155,8 +167,8 @@ static void start(struct mesh_pass *p, struct mesh_member *mm)
     auto_free char *path =
         xasprintf("/api/v1/namespaces/" ISTIO_NAMESPACE
                   "/pods?labelSelector=app%%3Distiod,istio.io%%2Frev%%3D%s&limit=%d",
-                  *p->revision ? p->revision : "default", PODS_MAX);
-    struct kube_request req = {.method = "GET", .path = path, .accept = KUBE_ACCEPT_METADATA_LIST};
+                  *p->revision ? p->revision : "default", 2 * PODS_MAX);
+    struct kube_request req = {.method = "GET", .path = path};
     kube_call(mm->cluster->client, &req, on_pods, q);
 }
 

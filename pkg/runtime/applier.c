@@ -120,6 +120,7 @@ struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *n
     op->state = OP_RUNNING;
     op->verb = OP_APPLY;
     op->ours = false;
+    op->intent[0] = 0;
     op->until_ms = clock_ms(c->clock) + APPLIER_RUNNING_MS;
     return op;
 }
@@ -180,8 +181,11 @@ static void succeed(struct op *op)
     struct cluster *c = op->cluster;
     int64_t now = clock_ms(c->clock);
     leave_running(op);
-    op->streak = now - op->applied_ms < APPLIER_FIGHT_MS && op->applied_ms ? op->streak + 1 : 0;
+    bool again = op->applied_ms && now - op->applied_ms < APPLIER_FIGHT_MS &&
+                 str_eq(op->intent, op->applied);
+    op->streak = again ? op->streak + 1 : 0;
     op->applied_ms = now;
+    memcpy(op->applied, op->intent, sizeof op->applied);
     op->failures = 0;
     op->err = (struct err){0};
     op->contested = op->verb == OP_APPLY && op->streak >= APPLIER_FIGHT_TIMES;
@@ -421,6 +425,20 @@ void applier_delete_istio_namespace(struct cluster *c, const struct gvr *gvr, co
 
 /* --- for status and timers --- */
 
+void applier_well(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name)
+{
+    char key[KEY_MAX];
+    make_key(key, gvr, ns, name);
+    struct op *op = find(c, key);
+    if (!op || op->state != OP_IDLE)
+        return;
+    op->failures = 0;
+    op->err = (struct err){0};
+    op->contested = false;
+    if (clock_ms(c->clock) - op->applied_ms >= APPLIER_FIGHT_MS)
+        op_free(op);
+}
+
 const struct op *applier_worst(const struct cluster *c)
 {
     const struct op *worst = NULL;
@@ -437,9 +455,11 @@ int64_t applier_next_ms(const struct cluster *c)
 {
     int64_t next = -1, now = clock_ms(c->clock);
     for (const struct op *op = c->ops; op; op = op->hh.next) {
-        if (op->state == OP_IDLE)
+        bool over =
+            op->until_ms <= now && op->state != OP_RUNNING; /* idle, whoever looks next will find */
+        if (op->state == OP_IDLE || over)
             continue;
-        int64_t left = op->until_ms > now ? op->until_ms - now : 0;
+        int64_t left = op->until_ms > now ? op->until_ms - now : 1;
         next = next < 0 || left < next ? left : next;
     }
     return next;

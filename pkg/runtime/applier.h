@@ -17,7 +17,7 @@ enum {
     APPLIER_RUNNING_MS = 60000, /* a write without an answer counts as failed */
     APPLIER_FIGHT_MS = 30000,   /* applied again within this time ... */
     APPLIER_FIGHT_TIMES =
-        4, /* ... so many times in a row: somebody contests the object, back off */
+        4, /* ... so many times in a row for the same intent: somebody contests the object, back off */
     APPLIER_BACKOFF_MIN_MS = 500,
     APPLIER_BACKOFF_MAX_MS = 60000,
 };
@@ -44,7 +44,8 @@ struct op {
     bool contested;
     char
         owner[64]; /* UID of the Mesh for which it is applied; set, as ours, by who begins the op */
-    char intent[RECORD_INTENT_MAX]; /* what it applies; "" for deletions */
+    char applied[RECORD_INTENT_MAX]; /* the intent of the last success */
+    char intent[RECORD_INTENT_MAX];  /* what it applies; "" for deletions */
     bool ours;
     bool
         known_ours; /* seen after a conflict: ours, though its labels were edited out of our view */
@@ -87,6 +88,9 @@ void applier_delete_crd(struct cluster *c, const struct gvr *gvr, const char *na
  * root-cert, istio-ca-crl). */
 void applier_delete_istio_namespace(struct cluster *c, const struct gvr *gvr, const char *name,
                                     const char *uid);
+
+/* The object is as wanted: what failed before is forgotten, and after a while the op too. */
+void applier_well(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name);
 
 /* The op to tell the user about: the failed or contested one that failed most; NULL when all is well. */
 const struct op *applier_worst(const struct cluster *c);
