@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manager.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/pages.h"
@@ -246,17 +246,12 @@ static int start_serve(struct manager *m, struct err *err)
 
 static int read_kubeconfig(const char *path, struct kube_config *ret, struct err *err)
 {
-    struct buf text = BUF_INIT(YAML_BYTES_MAX);
-    char chunk[4096];
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return err_set(err, ERR_INVALID, errno, "%s: %s", path, strerror(errno));
-    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
-        buf_append(&text, chunk, n);
-    fclose(f);
-    explicit_bzero(chunk, sizeof chunk);
-    int rc = kubeconfig_load(str_or(text.data, ""), text.len, KUBECONFIG_OWN, ret, NULL, err);
-    buf_done_secret(&text);
+    size_t len;
+    char *text = file_read(path, YAML_BYTES_MAX, &len, err);
+    if (!text)
+        return -1;
+    int rc = kubeconfig_load(text, len, KUBECONFIG_OWN, ret, NULL, err);
+    xfree_secret(text);
     return rc;
 }
 

@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "base/arena.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "istio/istio.h"
@@ -25,19 +26,6 @@ struct input {
 
 /* --- reading --- */
 
-static int read_file(const char *path, struct buf *out, struct err *err)
-{
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return err_set(err, ERR_INVALID, errno, "%s: %s", path, strerror(errno));
-    char chunk[8192];
-    int rc = 0;
-    for (size_t n; rc == 0 && (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
-        rc = buf_append(out, chunk, n);
-    fclose(f);
-    return rc < 0 ? err_set(err, ERR_INVALID, 0, "%s: too large", path) : 0;
-}
-
 static void sort_in(struct input *in, json_t *doc)
 {
     if (!str_starts(jx_str(doc, "apiVersion"), "meshwright.dev/"))
@@ -50,10 +38,11 @@ static void sort_in(struct input *in, json_t *doc)
 
 static int read_documents(struct input *in, const char *path, struct err *err)
 {
-    auto_buf text = BUF_INIT(YAML_BYTES_MAX);
-    if (read_file(path, &text, err) < 0)
+    size_t len;
+    auto_free char *text = file_read(path, YAML_BYTES_MAX, &len, err);
+    if (!text)
         return -1;
-    auto_json *docs = yaml_load_all(str_or(text.data, ""), text.len, err);
+    auto_json *docs = yaml_load_all(text, len, err);
     if (!docs)
         return err_wrap(err, "%s", path);
     size_t i;

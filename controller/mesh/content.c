@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Applies objects; makes the content of those that hold keys or tokens. Keys and tokens live here only for the call. */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "mesh/mesh.h"
@@ -43,35 +43,22 @@ static void apply_plain(const struct mesh_pass *p, struct mesh_member *mm,
     applier_send(begin(p, mm, o), body, strlen(body), false);
 }
 
-static int read_file(const char *path, struct buf *out, struct err *err)
-{
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return err_set(err, ERR_INVALID, errno, "%s: %s", path, strerror(errno));
-    char chunk[8192];
-    for (size_t n; (n = fread(chunk, 1, sizeof chunk, f)) > 0;)
-        if (buf_append(out, chunk, n) < 0)
-            break;
-    bool bad = ferror(f) || !feof(f);
-    fclose(f);
-    return bad ? err_set(err, ERR_INVALID, 0, "%s: can't be read, or is too large", path) : 0;
-}
-
 /* The file's members are spliced in as text: a CRD's schema is large, and nothing here needs its tree. */
 static void apply_file(const struct mesh_pass *p, struct mesh_member *mm,
                        const struct plan_object *o)
 {
     struct op *op = begin(p, mm, o);
-    auto_buf body = BUF_INIT(CRD_BYTES_MAX), file = BUF_INIT(CRD_BYTES_MAX);
+    auto_buf body = BUF_INIT(CRD_BYTES_MAX);
     struct err err = {0};
-    if (read_file(o->file, &file, &err) < 0) {
+    auto_free char *file = file_read(o->file, CRD_BYTES_MAX, NULL, &err);
+    if (!file) {
         applier_fail(op, &err);
         return;
     }
     auto_json *head = json_copy(o->body);
     json_object_del(head, "spec");
     auto_free char *text = jx_dump(head);
-    const char *rest = str_or(file.data, "") + strspn(str_or(file.data, ""), " \n\t");
+    const char *rest = file + strspn(file, " \n\t");
     if (*rest != '{') {
         err_set(&err, ERR_INVALID, 0, "%s: not a JSON object", o->file);
         applier_fail(op, &err);

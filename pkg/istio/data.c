@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "istio/render.h"
@@ -100,18 +101,10 @@ static char *find_version(const char *dir, const char *version, struct err *err)
 
 static json_t *load_index(const char *path, struct err *err)
 {
-    FILE *f = fopen(path, "re");
-    if (!f) {
-        err_set(err, ERR_INVALID, errno, "%s: %s", path, strerror(errno));
+    size_t n;
+    auto_free char *text = file_read(path, INDEX_MAX, &n, err);
+    if (!text)
         return NULL;
-    }
-    auto_free char *text = xmalloc(INDEX_MAX + 1);
-    size_t n = fread(text, 1, INDEX_MAX + 1, f);
-    fclose(f);
-    if (n > INDEX_MAX) {
-        err_set(err, ERR_INVALID, 0, "%s is too large", path);
-        return NULL;
-    }
     json_t *index = jx_load(text, n, err);
     if (!index)
         err_wrap(err, "%s", path);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "kube/client_priv.h"
@@ -156,15 +157,13 @@ uint64_t kube_client_writes(const struct kube_client *c)
 /* The first word of a file. Owned, or NULL. */
 static char *read_token(const char *path)
 {
-    FILE *f = fopen(path, "re");
-    if (!f)
+    size_t n;
+    char *s = file_read(path, KUBE_TOKEN_MAX, &n, NULL);
+    if (!s)
         return NULL;
-    char *s = xcalloc(1, KUBE_TOKEN_MAX + 1);
-    size_t n = fread(s, 1, KUBE_TOKEN_MAX, f);
-    fclose(f);
     while (n && isspace((unsigned char)s[n - 1]))
         s[--n] = '\0';
-    if (n && n < KUBE_TOKEN_MAX && strcspn(s, " \t\r\n") == n)
+    if (n && strcspn(s, " \t\r\n") == n)
         return s;
     xfree_secret(s);
     return NULL;
