@@ -35,8 +35,9 @@ static void page_out(const char *line)
     bool code = strncmp(end, " r-xp", 5) == 0, data = strncmp(end, " r--p", 5) == 0;
     if ((!code && !data) || !strchr(end, '/') || to <= from)
         return;
-    /* Code is never written, so its pages may be dropped: the next use reads them from the file. Read-only data can hold
-     * relocations that are nowhere else: the kernel may page it out, but must keep it. Refused is fine. */
+    /* Code is never written, so its pages may be dropped: the next use reads them from the file.
+     * Read-only data can hold relocations that are nowhere else: the kernel may page it out, but must
+     * keep it. Refused is fine. */
     madvise((void *)from, to - from, code ? MADV_DONTNEED : MADV_PAGEOUT);
 }
 
