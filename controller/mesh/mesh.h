@@ -56,6 +56,7 @@ struct mesh {
     struct mesh_root root;
     struct istiod_view *views[MESH_MEMBERS_MAX];
     size_t n_views;
+    int64_t unready_ms; /* since when it is not ready while its status still says so; 0: it is */
     bool leaving;       /* being deleted: make nothing new */
     int64_t leaving_ms; /* deletion: first seen with a cluster out of reach */
     UT_hash_handle hh;

@@ -10,7 +10,7 @@
 #include "runtime/conditions.h"
 #include "json/jx.h"
 
-enum { SETTLE_POLL_MS = 1000 };
+enum { SETTLE_POLL_MS = 1000, MOMENT_MS = 2000 };
 
 struct verdict {
     enum cond_status status;
@@ -270,10 +270,15 @@ static void add_summary(const struct mesh_pass *p, struct verdict (*rows)[V_COUN
     jx_set_new(status, "summary.networks", json_integer(p->n_members > 0));
 }
 
+static bool nothing_forbids(const struct mesh_pass *p)
+{
+    return !p->stop_reason && !p->unresolved && p->mesh->root.state != ROOT_FAILED;
+}
+
 /* Shortly after start, with nothing wrong but that not all was looked at yet. */
 static bool unsettled(const struct mesh_pass *p)
 {
-    if (p->stop_reason || p->unresolved || p->mesh->root.state == ROOT_FAILED)
+    if (!nothing_forbids(p))
         return false;
     bool early = false;
     for (size_t i = 0; i < p->n_members; i++) {
@@ -288,19 +293,32 @@ static bool unsettled(const struct mesh_pass *p)
     return young && (early || p->mesh->root.state == ROOT_UNREAD);
 }
 
-void mesh_report(struct mesh_pass *p)
+/* A drift that is repaired within a moment, or a Deployment whose controller has not looked at an annotation yet, is no
+ * news: the mesh stays Ready for that moment, and nothing is written. */
+static bool momentary(struct mesh_pass *p, bool ready)
 {
-    if (unsettled(p) && hub_was_ready(p->object)) {
-        pass_again(p, SETTLE_POLL_MS);
-        return;
+    struct mesh *mesh = p->mesh;
+    int64_t now = clock_ms(mesh->manager->clock);
+    if (ready || !hub_was_ready(p->object) || !nothing_forbids(p)) {
+        mesh->unready_ms = 0;
+        return false;
     }
+    if (!mesh->unready_ms)
+        mesh->unready_ms = now;
+    int64_t left = MOMENT_MS - (now - mesh->unready_ms);
+    pass_again(p, left);
+    return left > 0;
+}
+
+static json_t *status_of(const struct mesh_pass *p)
+{
     struct verdict(*rows)[V_COUNT] = arena_array(p->arena, p->n_members + 1, sizeof *rows);
     json_t *clusters = json_array();
     for (size_t i = 0; i < p->n_members; i++) {
         judge_member(p, &p->members[i], rows[i]);
         json_array_append_new(clusters, member_row(p, &p->members[i], rows[i]));
     }
-    auto_json *status =
+    json_t *status =
         json_pack("{s:I, s:o, s:o}", "observedGeneration", (json_int_t)p->cr->meta.generation,
                   "conditions", conditions(p, rows), "clusters", clusters);
     jx_set_str(status, "trustDomain", p->trust_domain);
@@ -309,5 +327,16 @@ void mesh_report(struct mesh_pass *p)
     if (p->mesh->root.state == ROOT_READY)
         jx_set_str(status, "rootSHA256", p->mesh->root.info.sha256);
     add_summary(p, rows, status);
-    hub_set_status(p->object, status);
+    return status;
+}
+
+void mesh_report(struct mesh_pass *p)
+{
+    if (unsettled(p) && hub_was_ready(p->object)) {
+        pass_again(p, SETTLE_POLL_MS);
+        return;
+    }
+    auto_json *status = status_of(p);
+    if (!momentary(p, cond_is_true(json_object_get(status, "conditions"), "Ready")))
+        hub_set_status(p->object, status);
 }
