@@ -80,9 +80,27 @@ static size_t leftovers(const struct cluster *c)
     return n;
 }
 
-static bool may_go(struct member *mb, const struct cluster *c, bool retain, struct hub_object *o)
+static void say_left_behind(struct hub_object *o)
+{
+    hub_event(o, true, "LeftBehind",
+              "the cluster can't be reached; what Meshwright made there was left behind. When it "
+              "is back: kubectl "
+              "delete all kinds with label app.kubernetes.io/managed-by=meshwright");
+}
+
+/* Out of reach: given up after the grace period; at once when another cluster answers, since no waiting brings the
+ * right one back. */
+static bool given_up(struct member *mb, const struct cluster *c)
 {
     int64_t now = clock_ms(mb->manager->clock);
+    if (!mb->leaving_ms)
+        mb->leaving_ms = now;
+    return c->state == CLUSTER_STRANGER ||
+           now - mb->leaving_ms >= (int64_t)mb->manager->options->cleanup_grace_s * 1000;
+}
+
+static bool may_go(struct member *mb, const struct cluster *c, bool retain, struct hub_object *o)
+{
     bool never_met = !c->uid && !jx_str(o->obj, "status.clusterID");
     if (retain || never_met || (cluster_ready(c) && leftovers(c) == 0))
         return true;
@@ -90,14 +108,9 @@ static bool may_go(struct member *mb, const struct cluster *c, bool retain, stru
         mb->leaving_ms = 0;
         return false;
     }
-    if (!mb->leaving_ms)
-        mb->leaving_ms = now;
-    if (now - mb->leaving_ms < (int64_t)mb->manager->options->cleanup_grace_s * 1000)
+    if (!given_up(mb, c))
         return false;
-    hub_event(o, true, "LeftBehind",
-              "the cluster can't be reached; what Meshwright made there was left behind. When it "
-              "is back: kubectl "
-              "delete all kinds with label app.kubernetes.io/managed-by=meshwright");
+    say_left_behind(o);
     return true;
 }
 
