@@ -276,11 +276,15 @@ void hub_set_status(struct hub_object *o, const json_t *status)
     kube_apply(o->hub->client, g, ns, name, "status", text, strlen(text), false, on_written, w);
 }
 
-bool hub_was_ready(const struct hub_object *o)
+bool hub_has_report(const struct hub_object *o)
 {
     return jx_int(o->obj, "status.observedGeneration", -1) ==
-               jx_int(o->obj, "metadata.generation", 0) &&
-           cond_is_true(jx_get(o->obj, "status.conditions"), "Ready");
+           jx_int(o->obj, "metadata.generation", 0);
+}
+
+bool hub_was_ready(const struct hub_object *o)
+{
+    return hub_has_report(o) && cond_is_true(jx_get(o->obj, "status.conditions"), "Ready");
 }
 
 bool hub_has_finalizer(const struct hub_object *o)

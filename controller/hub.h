@@ -69,7 +69,8 @@ bool hub_busy(const struct hub_object *o);
  * conditions. status is borrowed. */
 void hub_set_status(struct hub_object *o, const json_t *status);
 
-/* The status in the view is of this generation and says Ready=True. */
+/* The status in the view is of this generation; and says Ready=True. */
+bool hub_has_report(const struct hub_object *o);
 bool hub_was_ready(const struct hub_object *o);
 
 /* Adds or removes our finalizer, guarded by the resourceVersion. */

@@ -161,7 +161,7 @@ void member_set_status(const struct member *mb, struct hub_object *o,
                        const struct api_member_cluster *cr, const struct cluster *c)
 {
     int64_t now = clock_s(c->clock);
-    if (!mb->reason[0] && !cluster_settled(c) && hub_was_ready(o))
+    if (!mb->reason[0] && !cluster_settled(c) && hub_has_report(o))
         return;
     const json_t *old = jx_get(o->obj, "status.conditions");
     struct verdict v[] = {credentials(mb, c), reachable(c), permitted(c), compatible(c)};

@@ -332,7 +332,7 @@ static json_t *status_of(const struct mesh_pass *p)
 
 void mesh_report(struct mesh_pass *p)
 {
-    if (unsettled(p) && hub_was_ready(p->object)) {
+    if (unsettled(p) && hub_has_report(p->object)) {
         pass_again(p, SETTLE_POLL_MS);
         return;
     }
