@@ -54,11 +54,10 @@ def test_install_makes_everything(install):
 
 
 # A death after every k-th write: small k hit many points, large ones the end, and no two share their multiples.
-@pytest.mark.parametrize("k", [2, 3, 7, 13, 19, 29, 37, 47, 59, 71, 83, 97])
+@pytest.mark.parametrize("k", [2, 3, 7, 13, 19, 29, 43, 61, 79])
 def test_killed_after_every_kth_write(system, install, k):
     controller, wanted, writes = install
-    if k > writes:
-        pytest.skip(f"an install has {writes} writes")
+    assert k < writes, f"an install has only {writes} writes: choose a smaller k"
     system.resources()
     deaths = controller.crashing(k, lambda: system.is_ready(system.mesh()), 120)
     assert deaths >= 1, "it never died"
@@ -92,7 +91,8 @@ def test_a_cluster_that_is_gone_does_not_hold_a_deletion_for_ever(system, instal
     run(LAB, "cut", "c2")
     try:
         system.hub.kubectl("delete", "mesh", "shop", "-n", NS, "--wait=false")
-        until(20, "c1 is emptied meanwhile", lambda: system.all["c1"].get(ISTIO) is None)
+        # what c1 has of its own waits until c2's way to it is gone, or c2 is known to be away: 45 s at most
+        until(75, "c1 is emptied meanwhile", lambda: system.all["c1"].get(ISTIO) is None)
         until(60, "c2 is given up", lambda: system.mesh() is None)
         events = system.hub.list(f"/api/v1/namespaces/{NS}/events")
         assert [e for e in events if e["reason"] == "LeftBehind"], "nobody was told"
