@@ -215,6 +215,9 @@ static void emit_transition(void *arg, const char *type, enum cond_status status
     bool warning = str_eq(type, "Stalled") ? status == COND_TRUE : status == COND_FALSE;
     if (cond_is_true(f->now, "Reconciling") && !str_eq(type, "Reachable"))
         warning = false;
+    log_info("condition turned", "controller", api_gvrs[f->o->kind].kind, "object", f->o->key,
+             "type", type, "status", status == COND_TRUE ? "True" : "False", "reason", reason,
+             "message", message);
     auto_free char *text = xasprintf("%s: %s", type, message);
     hub_event(f->o, warning, reason, text);
 }
