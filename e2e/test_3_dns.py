@@ -6,7 +6,7 @@ from lab import steady, until
 from system import Traffic
 
 SERVICES = "/api/v1/namespaces/demo/services/"
-SOON = 10
+SOON = 20
 
 
 def service(name, selector="endpoint-b", ns="demo", extra=""):

@@ -237,6 +237,10 @@ static json_t *conditions(const struct mesh_pass *p, struct verdict (*rows)[V_CO
     json_t *list = json_array();
     for (size_t i = 0; i < V_COUNT; i++)
         cond_set(list, old, types[i], v[i].status, v[i].reason, v[i].message, generation, now);
+    if (p->cr->spec.n_exports > 0) /* said, so that nobody waits for it; the mesh itself works */
+        cond_set(list, old, "ExportsReady", COND_FALSE, "NotImplemented",
+                 "spec.exports is not acted on by this version: no other mesh sees these services",
+                 generation, now);
     struct verdict order[] = {v[V_REFS], v[V_COUNT], v[V_TRUST], v[V_CONTROL_PLANE],
                               v[V_ENDPOINTS]};
     const struct verdict *bad = first_bad(order, sizeof order / sizeof *order);
