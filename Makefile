@@ -14,6 +14,13 @@ VARIANT := $(if $(SAN),san-$(subst $(comma),-,$(SAN)),release)
 O       := build/$(VARIANT)
 Q       := $(if $(V),,@)
 
+# What a newcomer types first works on a fresh machine: the packages are installed, then make reads this file anew.
+ifneq ($(filter demo test check integration e2e lab,$(MAKECMDGOALS)),)
+include build/deps.mk
+endif
+build/deps.mk: hack/deps
+	@hack/deps && mkdir -p build && touch $@
+
 CC      ?= gcc
 PKGS    := libuv libcurl jansson yaml-0.1 openssl libwebsockets
 WARN    := -Wall -Wextra -Wpedantic -Wformat=2 -Wformat-signedness -Wconversion -Wsign-conversion -Wshadow -Wvla \
