@@ -145,17 +145,12 @@ struct cluster *manager_cluster(const struct manager *m, const char *ns, const c
 
 /* --- start and stop --- */
 
-static const char *own_namespace(const struct options *o)
-{
-    return o->namespace ? o->namespace : getenv("POD_NAMESPACE");
-}
-
 static void start_hub(struct manager *m)
 {
     m->hub.changed = on_hub_change;
     m->hub.written = manager_written;
     m->hub.arg = m;
-    hub_start(&m->hub, m->hub_client, m->clock, own_namespace(m->options));
+    hub_start(&m->hub, m->hub_client, m->clock, m->options->namespace);
 }
 
 static void on_acquired(void *arg)
@@ -176,13 +171,11 @@ static void on_lost(void *arg)
 
 static void start_lease(struct manager *m)
 {
-    const char *ns =
-        m->options->lease_namespace ? m->options->lease_namespace : getenv("POD_NAMESPACE");
     char host[256] = "meshwright";
     gethostname(host, sizeof host - 1);
     auto_free char *identity = xasprintf("%s_%d", str_or(getenv("POD_NAME"), host), (int)getpid());
-    ns = ns ? ns : str_or(own_namespace(m->options), "default");
-    m->lease = kube_lease_start(m->hub_client, ns, "meshwright", identity, on_acquired, on_lost, m);
+    m->lease = kube_lease_start(m->hub_client, m->options->lease_namespace, "meshwright", identity,
+                                on_acquired, on_lost, m);
 }
 
 static void close_all(struct manager *m)
@@ -299,7 +292,7 @@ int manager_run(const struct options *o)
         log_error("cannot start", "error", err.msg);
         return 1;
     }
-    log_info("started", "hub", kube_client_server(m.hub_client), "namespace", own_namespace(o));
+    log_info("started", "hub", kube_client_server(m.hub_client), "namespace", o->namespace);
     uv_run(&loop, UV_RUN_DEFAULT);
     uv_loop_close(&loop);
     queue_free(m.queue);

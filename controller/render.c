@@ -14,6 +14,7 @@
 #include "base/str.h"
 #include "istio/istio.h"
 #include "mesh/settings.h"
+#include "topology/topology.h"
 #include "yaml/yaml.h"
 #include "json/jx.h"
 
@@ -103,14 +104,9 @@ static size_t members_of(struct input *in, const struct api_mesh *cr, const char
     for (size_t k = 0; k < cr->spec.n_clusters; k++)
         names[n++] = cr->spec.clusters[k].name;
     json_array_foreach (cr->spec.cluster_selector ? in->members : NULL, i, obj) {
-        const char *key;
-        json_t *value;
-        bool all = str_eq(jx_str(obj, "metadata.namespace"), cr->meta.ns);
-        json_object_foreach ((json_t *)(uintptr_t)cr->spec.cluster_selector->match_labels, key,
-                             value) {
-            all = all && str_eq(jx_str2(obj, "metadata.labels", key), json_string_value(value));
-        }
-        if (all)
+        if (str_eq(jx_str(obj, "metadata.namespace"), cr->meta.ns) &&
+            topo_labels_match(jx_get(obj, "metadata.labels"),
+                              cr->spec.cluster_selector->match_labels))
             names[n++] = jx_str(obj, "metadata.name");
     }
     qsort(names, n, sizeof *names, str_cmp_ptr);

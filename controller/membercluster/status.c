@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "runtime/conditions.h"
+#include "topology/topology.h"
 #include "json/jx.h"
 
 enum { KUBE_MINOR_MIN = 30, EXPIRY_SOON_S = 7 * 86400 };
@@ -107,13 +108,8 @@ static json_t *meshes_of(const struct member *mb, const struct hub_object *o)
             in |= str_eq(jx_str(c, "name"), mb->name);
         }
         const json_t *selector = jx_get(mesh->obj, "spec.clusterSelector");
-        const char *key;
-        json_t *value;
-        bool all = selector != NULL;
-        json_object_foreach (json_object_get(selector, "matchLabels"), key, value) {
-            all &= str_eq(jx_str2(o->obj, "metadata.labels", key), json_string_value(value));
-        }
-        if (in || all)
+        if (in || (selector && topo_labels_match(jx_get(o->obj, "metadata.labels"),
+                                                 json_object_get(selector, "matchLabels"))))
             json_array_append_new(names, json_string(jx_str(mesh->obj, "metadata.name")));
     }
     return names;

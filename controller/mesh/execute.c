@@ -191,7 +191,7 @@ static bool held_back(struct mesh_pass *p, enum plan_wave w, const struct kube_r
     static const char prefix[] = "istio-remote-secret-";
     if (w == PLAN_REMOTE_ACCESS && str_starts(r->meta.name, prefix)) {
         const struct mesh_member *peer = find_member(p, r->meta.name + sizeof prefix - 1);
-        return peer && !str_eq(peer->blocked_reason, "ClusterLeaving");
+        return peer && !mesh_member_leaves(peer);
     }
     return false;
 }
@@ -201,8 +201,7 @@ static bool all_known(const struct mesh_pass *p)
 {
     for (size_t i = 0; i < p->n_members; i++) {
         const struct mesh_member *mm = &p->members[i];
-        if (!str_eq(mm->blocked_reason, "ClusterLeaving") &&
-            !(mm->cluster && cluster_known(mm->cluster)))
+        if (!mesh_member_leaves(mm) && !(mm->cluster && cluster_known(mm->cluster)))
             return false;
     }
     return true;
@@ -214,7 +213,7 @@ static bool leaves(struct mesh_pass *p, const struct cluster *c)
     const struct mesh_member *mm = find_member(p, c->name);
     if (!mm)
         return p->cr->spec.deletion_policy != API_MESH_DELETION_POLICY_RETAIN;
-    return str_eq(mm->blocked_reason, "ClusterLeaving") &&
+    return mesh_member_leaves(mm) &&
            mm->cr->spec.deletion_policy != API_MEMBER_CLUSTER_DELETION_POLICY_RETAIN;
 }
 

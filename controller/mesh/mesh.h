@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "api/api.h"
+#include "base/str.h"
 #include "istio/istio.h"
 #include "manager.h"
 #include "pki/pki.h"
@@ -84,6 +85,14 @@ struct mesh_member {
     bool istiod_available;
     struct istiod_view *view;
 };
+
+#define MESH_MEMBER_LEAVING "ClusterLeaving"
+
+/* Its MemberCluster is being deleted: it is emptied, and nobody waits for it. */
+static inline bool mesh_member_leaves(const struct mesh_member *mm)
+{
+    return str_eq(mm->blocked_reason, MESH_MEMBER_LEAVING);
+}
 
 struct mesh_pass {
     struct mesh *mesh;

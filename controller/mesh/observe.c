@@ -34,13 +34,7 @@ static void block(struct mesh_pass *p, struct mesh_member *mm, const char *reaso
 static bool selected(const struct api_mesh *cr, const json_t *member)
 {
     const json_t *want = cr->spec.cluster_selector ? cr->spec.cluster_selector->match_labels : NULL;
-    const char *key;
-    json_t *value;
-    json_object_foreach ((json_t *)(uintptr_t)want, key, value) {
-        if (!str_eq(jx_str2(member, "metadata.labels", key), json_string_value(value)))
-            return false;
-    }
-    return true;
+    return topo_labels_match(jx_get(member, "metadata.labels"), want);
 }
 
 static bool in_namespace(const struct hub_object *o, const char *ns)
@@ -92,17 +86,11 @@ static size_t claims_of(struct mesh_pass *p, const struct hub_object *o, struct 
     if (!jx_get(o->obj, "spec.clusterSelector"))
         return n;
     for (size_t k = 0; k < p->n_members && n < room; k++) {
-        struct hub_object *mo = NULL;
         auto_free char *key = xasprintf("%s/%s", p->mesh->ns, p->members[k].name);
-        mo = hub_find(&p->mesh->manager->hub, API_KIND_MEMBER_CLUSTER, key);
-        const char *label;
-        json_t *value;
-        bool all = mo != NULL;
-        json_object_foreach (jx_get(o->obj, "spec.clusterSelector.matchLabels"), label, value) {
-            all =
-                all && str_eq(jx_str2(mo->obj, "metadata.labels", label), json_string_value(value));
-        }
-        if (all)
+        const struct hub_object *mo =
+            hub_find(&p->mesh->manager->hub, API_KIND_MEMBER_CLUSTER, key);
+        if (mo && topo_labels_match(jx_get(mo->obj, "metadata.labels"),
+                                    jx_get(o->obj, "spec.clusterSelector.matchLabels")))
             out[n++] = (struct topo_claim){name, uid, created, p->members[k].name};
     }
     return n;
@@ -180,7 +168,7 @@ static void resolve(struct mesh_pass *p, struct mesh_member *mm)
     mm->cr = cr;
     describe(p, mm);
     if (cr->meta.deleting) {
-        mm->blocked_reason = "ClusterLeaving"; /* others go on; this one is emptied */
+        mm->blocked_reason = MESH_MEMBER_LEAVING; /* others go on; this one is emptied */
         mm->blocked_message = arena_printf(p->arena, "MemberCluster %s is being deleted", mm->name);
     } else if (mm->spec && mm->spec->role == API_MESH_CLUSTERS_ROLE_REMOTE) {
         block(p, mm, "NotImplemented", true,
@@ -194,11 +182,6 @@ static void resolve(struct mesh_pass *p, struct mesh_member *mm)
                   "set spec.advertisedServer of its MemberCluster",
                   mm->name));
     }
-}
-
-static bool leaving(const struct mesh_member *mm)
-{
-    return str_eq(mm->blocked_reason, "ClusterLeaving");
 }
 
 static void check_pair(struct mesh_pass *p, const struct mesh_member *a,
@@ -225,7 +208,7 @@ static void check_members(struct mesh_pass *p)
     for (size_t i = 0; i < p->n_members; i++)
         for (size_t k = i + 1; k < p->n_members; k++) {
             const struct mesh_member *a = &p->members[i], *b = &p->members[k];
-            if (a->cr && b->cr && !leaving(a) && !leaving(b))
+            if (a->cr && b->cr && !mesh_member_leaves(a) && !mesh_member_leaves(b))
                 check_pair(p, a, b);
         }
 }

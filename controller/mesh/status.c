@@ -115,8 +115,7 @@ static struct verdict member_endpoints(const struct mesh_pass *p, const struct m
         return working(p, mm);
     for (size_t i = 0; i < p->n_members; i++) {
         const struct mesh_member *peer = &p->members[i];
-        if (peer != mm && !str_eq(peer->blocked_reason, "ClusterLeaving") &&
-            !istiod_view_synced(mm->view, peer->name))
+        if (peer != mm && !mesh_member_leaves(peer) && !istiod_view_synced(mm->view, peer->name))
             return no("RemoteSecretNotSynced",
                       arena_printf(p->arena, "cluster %s: istiod is not in sync with cluster %s",
                                    mm->name, peer->name));
@@ -206,7 +205,7 @@ static struct verdict worst_of(const struct mesh_pass *p, struct verdict (*rows)
     struct verdict all = yes("Ready", good);
     for (size_t i = 0; i < p->n_members; i++) {
         const struct verdict *v = &rows[i][which];
-        bool leaves = str_eq(p->members[i].blocked_reason, "ClusterLeaving");
+        bool leaves = mesh_member_leaves(&p->members[i]);
         if (!leaves && v->status != COND_TRUE &&
             (all.status == COND_TRUE || all.status == COND_UNKNOWN))
             all = *v;
@@ -261,7 +260,7 @@ static void add_summary(const struct mesh_pass *p, struct verdict (*rows)[V_COUN
     int proxies = 0;
     for (size_t i = 0; i < p->n_members; i++) {
         const struct mesh_member *mm = &p->members[i];
-        if (str_eq(mm->blocked_reason, "ClusterLeaving"))
+        if (mesh_member_leaves(mm))
             continue;
         total++;
         ready += !first_bad(rows[i], V_COUNT);

@@ -179,7 +179,6 @@ static void on_identity(void *arg, const struct kube_response *r, const struct e
         return;
     }
     c->failures = 0;
-    c->checked_ms = clock_ms(c->clock);
     check_identity(c, uid);
     probe_after(c, CLUSTER_PROBE_MS);
 }

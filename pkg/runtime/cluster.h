@@ -76,7 +76,6 @@ struct cluster {
     char *version; /* "v1.37.2" */
     int minor;
     int64_t born_ms;
-    int64_t checked_ms; /* of the last answer */
     uv_timer_t timer;
     bool timer_open;
     struct kube_call *probe;

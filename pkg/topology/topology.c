@@ -16,7 +16,7 @@ static bool system_namespace(const char *name)
     return false;
 }
 
-static bool labels_match(const json_t *labels, const json_t *want)
+bool topo_labels_match(const json_t *labels, const json_t *want)
 {
     const char *key;
     json_t *value;
@@ -42,7 +42,7 @@ bool topo_selects(const struct topo_dns_rule *rule, const struct topo_namespace 
         return false;
     auto_json *labels = ns->labels ? json_loads(ns->labels, 0, NULL) : json_object();
     if (rule->mode == TOPO_DNS_SELECTED)
-        return labels_match(labels, rule->match_labels);
+        return topo_labels_match(labels, rule->match_labels);
     return injected(labels, str_or(rule->revision, ""));
 }
 

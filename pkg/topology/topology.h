@@ -9,6 +9,9 @@
 
 #include "base/arena.h"
 
+/* Whether labels (an object, or NULL) have every one of want (matchLabels; NULL or empty: all match). */
+bool topo_labels_match(const json_t *labels, const json_t *want);
+
 /* --- DNS entries --- */
 
 struct topo_service {
