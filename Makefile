@@ -37,7 +37,8 @@ LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sect
 EVLIB   := $(wildcard /usr/lib/*/libwebsockets-evlib_uv.so)
 LIBS    := $(shell pkg-config --libs $(PKGS) 2>/dev/null)
 
-SRC     := $(filter-out %_test.c,$(wildcard pkg/*/*.c))
+SRC     := $(filter-out %_test.c pkg/kubesim/%,$(wildcard pkg/*/*.c))
+SIM     := $(filter-out %_test.c,$(wildcard pkg/kubesim/*.c))
 MAIN    := $(filter-out %_test.c,$(wildcard controller/*.c controller/*/*.c))
 CTRL    := $(filter-out controller/main.c,$(MAIN))
 TESTS   := $(wildcard pkg/*/*_test.c controller/*_test.c controller/*/*_test.c)
@@ -45,6 +46,9 @@ INTEG   := $(wildcard test/integration/*_test.c)
 FUZZ    := $(wildcard fuzz/*_fuzz.c)
 GEN     := build/gen/manifests.gen.c
 LIB     := $(O)/libmeshwright.a
+# A test server, and not a part of the controller: its libraries are none of ours.
+SIMLIB  := $(O)/libkubesim.a
+SIMLIBS := $(shell pkg-config --libs libnghttp2 2>/dev/null) -lhttp_parser
 BIN     := $(O)/meshwright
 TESTBIN := $(TESTS:%.c=$(O)/%)
 FUZZBIN := $(FUZZ:%.c=$(O)/%)
@@ -70,6 +74,8 @@ $(O)/%.o: %.c
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(LIB): $(OBJ)
+$(SIMLIB): $(SIM:%.c=$(O)/%.o)
+$(LIB) $(SIMLIB):
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
@@ -77,8 +83,8 @@ $(BIN): $(O)/controller/main.o $(LIB)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-$(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(LIB)
-	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+$(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(SIMLIB) $(LIB)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS) -lcmocka
 
 $(FUZZBIN): $(O)/fuzz/%: $(O)/fuzz/%.o $(O)/hack/fuzz_main.o $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -144,4 +150,4 @@ clean: ## Remove what was built here (the lab's cache stays)
 
 .PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data generate format golden clean
 .SECONDARY:
--include $(OBJ:.o=.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d
+-include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d

@@ -61,7 +61,8 @@ struct http_result {
 
 /* All may be NULL, but done. */
 struct http_handler {
-    void (*head)(void *arg, int status);                  /* the final headers are here */
+    /* The final headers are here; content_type NULL when absent, borrowed for the call. */
+    void (*head)(void *arg, int status, const char *content_type);
     int (*data)(void *arg, const void *data, size_t len); /* a piece of the body; not 0: stop */
     void (*done)(void *arg, const struct http_result *r); /* once, the last */
 };

@@ -63,8 +63,9 @@ static void handle(void *arg, struct fake_conn *c, const struct fake_request *q)
     }
 }
 
-static void on_head(void *arg, int status)
+static void on_head(void *arg, int status, const char *content_type)
 {
+    (void)content_type;
     struct result *r = arg;
     r->opened = true;
     r->status = status;

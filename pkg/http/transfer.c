@@ -65,8 +65,11 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         return len;
     long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status >= 200 && t->handler.head)
-        t->handler.head(t->arg, (int)status);
+    if (status >= 200 && t->handler.head) {
+        char *type = NULL;
+        curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+        t->handler.head(t->arg, (int)status, type);
+    }
     return len;
 }
 

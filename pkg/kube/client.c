@@ -32,8 +32,11 @@ static int open_pools(struct kube_client *c, const struct kube_config *config,
                       struct http_pool *pools[KUBE_CLASSES], struct err *err)
 {
     static const size_t buffer[KUBE_CLASSES] = {[KUBE_CLASS_CALL] = 16 * 1024,
+                                                [KUBE_CLASS_LIST] = 256 * 1024,
                                                 [KUBE_CLASS_WATCH] = 4 * 1024,
                                                 [KUBE_CLASS_LEASE] = 4 * 1024};
+    static const size_t running[KUBE_CLASSES] = {
+        [KUBE_CLASS_CALL] = KUBE_CALLS_RUNNING, [KUBE_CLASS_LIST] = KUBE_LISTS_RUNNING};
     struct http_pool_opts o = {
         .server = str_or(config->server, ""),
         .tls_server_name = config->tls_server_name,
@@ -44,7 +47,7 @@ static int open_pools(struct kube_client *c, const struct kube_config *config,
     };
     for (size_t i = 0; i < KUBE_CLASSES; i++) {
         o.buffer_size = buffer[i];
-        o.max_running = i == KUBE_CLASS_CALL ? KUBE_CALLS_RUNNING : 0;
+        o.max_running = running[i];
         o.http1 = i != KUBE_CLASS_WATCH;
         pools[i] = http_pool_new(c->loop, &o, err);
         if (pools[i])

@@ -9,10 +9,17 @@
 #include "kube/watch.h"
 
 /* Connections of their own: an API server allows 100 streams on one, and a lease must not wait behind a list. */
-enum kube_class { KUBE_CLASS_CALL, KUBE_CLASS_WATCH, KUBE_CLASS_LEASE, KUBE_CLASSES };
+enum kube_class {
+    KUBE_CLASS_CALL,
+    KUBE_CLASS_LIST,
+    KUBE_CLASS_WATCH,
+    KUBE_CLASS_LEASE,
+    KUBE_CLASSES
+};
 
 enum {
     KUBE_CALLS_RUNNING = 8, /* at a time, each on a connection of its own */
+    KUBE_LISTS_RUNNING = 4, /* likewise */
     KUBE_PULSE_SILENCE_MS = 30000,
     KUBE_PULSE_TIMEOUT_MS = 15000,
     KUBE_TOKEN_REFRESH_MS = 60000,
@@ -74,7 +81,7 @@ struct kube_call *kube_call_in(struct kube_client *c, enum kube_class class,
 
 /* A GET whose answer is handed on as it comes, and not retried. */
 struct kube_stream_handler {
-    void (*opened)(void *arg);                            /* the answer is 200; may be NULL */
+    void (*opened)(void *arg, const char *content_type);  /* the answer is 200; may be NULL */
     int (*data)(void *arg, const char *data, size_t len); /* not 0: stop, done gets an error */
     void (*done)(void *arg, const struct err *err);       /* err NULL: the server ended it */
 };

@@ -36,14 +36,14 @@ static void stream_free(struct kube_stream *s)
     free(s);
 }
 
-static void on_head(void *arg, int status)
+static void on_head(void *arg, int status, const char *content_type)
 {
     struct kube_stream *s = arg;
     if (s->watch)
         kube_pulse_heard(s->client);
     s->good = status == 200;
     if (s->good && s->handler.opened)
-        s->handler.opened(s->arg);
+        s->handler.opened(s->arg, content_type);
 }
 
 static int on_data(void *arg, const void *data, size_t len)

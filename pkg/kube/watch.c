@@ -174,8 +174,9 @@ static int on_watch_data(void *arg, const char *data, size_t len)
     return r;
 }
 
-static void on_opened(void *arg)
+static void on_opened(void *arg, const char *content_type)
 {
+    (void)content_type;
     struct kube_watch *w = arg;
     enter(w);
     kube_timer_stop(w->timer);
@@ -232,7 +233,7 @@ static void start_stream(struct kube_watch *w, bool list)
     w->broken = (struct err){0};
     kube_frame_done(&w->frame);
     kube_items_done(&w->items);
-    w->stream = kube_stream_start(w->client, list ? KUBE_CLASS_CALL : KUBE_CLASS_WATCH, path.data,
+    w->stream = kube_stream_start(w->client, list ? KUBE_CLASS_LIST : KUBE_CLASS_WATCH, path.data,
                                   accept, (int)kube_reflector_timeout_ms(&w->reflector),
                                   list ? &list_handler : &watch_handler, w);
     kube_timer_start(w->timer, OPEN_TIMEOUT_MS);

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* HTTP as the simulated API servers see it: one request and its answer. Below it are one TLS listener, HTTP/1.1 and
+ * HTTP/2 (kubesim/listener.c ...), and the faults of the transport; above it is the API (kubesim/api.c). */
+#ifndef KUBESIM_EXCHANGE_H
+#define KUBESIM_EXCHANGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "base/err.h"
+
+enum { SIM_BODY_MAX = 3 * 1024 * 1024 }; /* as the API server's limit of a request */
+
+/* --- faults: pure (kubesim/fault.c) --- */
+
+enum sim_fault_kind {
+    SIM_FAULT_NONE,
+    SIM_FAULT_DELAY,        /* wait ms, then as always */
+    SIM_FAULT_DROP,         /* no answer, the connection stays; the request is not carried out */
+    SIM_FAULT_RESET_BEFORE, /* connection (HTTP/2: stream) reset, the request is not carried out */
+    SIM_FAULT_RESET_AFTER,  /* it is carried out, its answer is lost with the connection */
+    SIM_FAULT_TRUNCATE,     /* the answer ends after bytes, and the connection */
+    SIM_FAULT_HALF_LINE,    /* a watch: the next event is sent by half, then the stream ends */
+    SIM_FAULT_STATUS, /* answer status with a Status object, and Retry-After when retry_after_s > 0; not carried out */
+    SIM_FAULT_GOAWAY, /* HTTP/2: GOAWAY, this stream is refused; HTTP/1.1: Connection: close without an answer */
+    SIM_FAULT_SILENCE, /* a watch: open, but nothing is ever sent from the next event on */
+    /* of a watch, done by the API: */
+    SIM_FAULT_DUPLICATE, /* each event twice */
+    SIM_FAULT_REORDER,   /* the next two events change places */
+    SIM_FAULT_EXPIRE,    /* an ERROR event with 410 in place of the next event */
+};
+
+struct sim_fault {
+    enum sim_fault_kind kind;
+    int ms, status, retry_after_s;
+    size_t bytes;
+};
+
+/* Which requests a fault is for: those that match all that is set; of them the `skip`-th first ones not, then `times`. */
+struct sim_rule {
+    const char *cluster;  /* NULL: every one */
+    const char *method;   /* "WATCH" for a GET with watch=true; NULL: every one */
+    const char *path;     /* a part of it; NULL: every one */
+    uint64_t index;       /* this request of all those of the process, from 1 on; 0: any */
+    unsigned skip, times; /* times 0: for ever */
+    struct sim_fault fault;
+};
+
+/* --- one request --- */
+
+struct sim_exchange; /* the transport's; ends with the answer's last byte or the connection */
+
+struct sim_request {
+    const char *cluster;       /* the name that the connection or the path asked for */
+    const char *method, *path; /* path percent-decoded, without prefix and query */
+    const char *query;         /* as it came, "" when none */
+    const char *accept, *content_type, *authorization; /* "" when absent */
+    const char *client_cn; /* common name of the verified client certificate, or NULL */
+    const char *body;      /* NUL-terminated */
+    size_t body_len;
+    bool gzip;              /* is accepted */
+    uint64_t index;         /* of all requests of the process, from 1 on */
+    struct sim_fault fault; /* NONE, or one that the API has to do */
+};
+
+/* Called when a request is complete; q lives until the exchange ends. Answer at once or later. */
+typedef void sim_handler(void *arg, struct sim_exchange *x, const struct sim_request *q);
+
+/* A whole answer. Copies. */
+void sim_respond(struct sim_exchange *x, int status, const char *content_type, const void *body,
+                 size_t len);
+/* One more header of the answer, before it begins. */
+void sim_header(struct sim_exchange *x, const char *name, const char *value);
+
+/* A large answer without a copy: data stays valid until done is called (also when the client goes). */
+void sim_respond_ref(struct sim_exchange *x, int status, const char *content_type, const void *body,
+                     size_t len, void (*done)(void *arg), void *arg);
+
+/* A watch: headers, then pieces, then the end. gone is called, once, when the client has closed or the stream was
+ * reset, not after sim_stream_end. After it x is invalid. */
+void sim_stream_begin(struct sim_exchange *x, int status, const char *content_type,
+                      void (*gone)(void *arg), void *arg);
+/* Copies one event's bytes, or a part of a list. False: the client is too slow (more than SIM_STREAM_BEHIND_MAX waits);
+ * the caller ends the stream. */
+bool sim_stream_write(struct sim_exchange *x, const void *data, size_t len);
+void sim_stream_end(struct sim_exchange *x);
+
+enum { SIM_STREAM_BEHIND_MAX = 64 * 1024 * 1024 };
+
+/* --- the listener --- */
+
+struct sim_listener;
+struct sim_listener_opts {
+    const char *address; /* "127.0.0.1" */
+    int port;            /* 0: a free one */
+    /* PEM: the server's, and the CA that client certificates are checked against (asked for, not required). */
+    const char *cert, *key, *client_ca;
+    sim_handler *handler;
+    void *arg;
+};
+/* A cluster is asked for by the first part of the path, "/clusters/<name>/api/v1/...", or by the TLS server name
+ * "<name>.kubesim"; without both it is "". */
+struct sim_listener *sim_listener_new(uv_loop_t *loop, const struct sim_listener_opts *o,
+                                      struct err *err);
+int sim_listener_port(const struct sim_listener *l);
+/* Rules are tried in the order they were added; the first that matches counts. Copies. Returns an id. */
+unsigned sim_listener_add_rule(struct sim_listener *l, const struct sim_rule *r);
+void sim_listener_remove_rule(struct sim_listener *l, unsigned id);
+uint64_t sim_listener_requests(const struct sim_listener *l); /* so far */
+/* Closes every connection; freed when the loop has closed the handles. */
+void sim_listener_free(struct sim_listener *l);
+
+#endif
