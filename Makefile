@@ -48,7 +48,7 @@ GEN     := build/gen/manifests.gen.c
 LIB     := $(O)/libmeshwright.a
 # A test server, and not a part of the controller: its libraries are none of ours.
 SIMLIB  := $(O)/libkubesim.a
-SIMLIBS := $(shell pkg-config --libs libnghttp2 2>/dev/null) -lhttp_parser
+SIMLIBS := $(shell pkg-config --libs libnghttp2 2>/dev/null) -lhttp_parser -lz
 BIN     := $(O)/meshwright
 TESTBIN := $(TESTS:%.c=$(O)/%)
 FUZZBIN := $(FUZZ:%.c=$(O)/%)
