@@ -80,6 +80,7 @@ struct sim_exchange {
     struct sim_fault fault;
     struct sim_delay *delay;
     bool too_large, expect;
+    bool local;    /* there never was a client: the answer stays here */
     bool api;      /* the API has it: it will answer, or go on */
     bool answered; /* status and headers are known */
     bool stream;   /* the length is not known */

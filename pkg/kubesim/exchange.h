@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 enum { SIM_BODY_MAX = 3 * 1024 * 1024 }; /* as the API server's limit of a request */
@@ -115,6 +116,9 @@ int sim_listener_port(const struct sim_listener *l);
 unsigned sim_listener_add_rule(struct sim_listener *l, const struct sim_rule *r);
 void sim_listener_remove_rule(struct sim_listener *l, unsigned id);
 uint64_t sim_listener_requests(const struct sim_listener *l); /* so far */
+/* A request from inside the process, answered at once: no connection, no fault, no index; no watches. Appends the body
+ * of the answer, and returns its status. */
+int sim_local(struct sim_listener *l, const struct sim_request *q, struct buf *ret);
 /* Closes every connection and calls what is due of gone and done; freed when the loop has closed the handles. NULL is
  * fine. */
 void sim_listener_free(struct sim_listener *l);

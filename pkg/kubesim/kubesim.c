@@ -182,6 +182,32 @@ char *kubesim_kubeconfig(const struct kubesim *s, const char *cluster)
                      s->listener ? sim_listener_port(s->listener) : 0, cluster, ca, s->token);
 }
 
+json_t *kubesim_do(struct kubesim *s, const char *cluster, const char *method, const char *path,
+                   const char *content_type, const char *body, int *status)
+{
+    auto_buf answer = BUF_INIT(JX_BYTES_MAX);
+    auto_free char *bearer = xasprintf("Bearer %s", s->token);
+    auto_free char *plain = xstrndup(path, strcspn(path, "?"));
+    const char *query = strchr(path, '?');
+    struct sim_request q = {
+        .cluster = cluster,
+        .method = method,
+        .path = plain,
+        .query = query ? query + 1 : "",
+        .accept = SIM_JSON,
+        .content_type = str_or(content_type, SIM_JSON),
+        .authorization = bearer,
+        .body = str_or(body, ""),
+        .body_len = strlen(str_or(body, "")),
+    };
+    struct sim_cluster *c = kubesim_cluster(s, cluster);
+    uint64_t requests = c ? c->stats.requests : 0;
+    *status = sim_local(s->listener, &q, &answer);
+    if (c)
+        c->stats.requests = requests;
+    return answer.len ? jx_load(answer.data, answer.len, NULL) : NULL;
+}
+
 /* --- faults, counts --- */
 
 unsigned kubesim_add_rule(struct kubesim *s, const struct sim_rule *r)

@@ -34,6 +34,11 @@ char *kubesim_kubeconfig(const struct kubesim *s, const char *cluster);
 unsigned kubesim_add_rule(struct kubesim *s, const struct sim_rule *r);
 void kubesim_remove_rule(struct kubesim *s, unsigned id);
 
+/* A request from inside the process, as the administrator; no fault meets it, and it is not counted among the requests.
+ * path with query; body may be NULL. The answer as a tree, a new reference, or NULL. */
+json_t *kubesim_do(struct kubesim *s, const char *cluster, const char *method, const char *path,
+                   const char *content_type, const char *body, int *status);
+
 /* Counts so far. */
 struct kubesim_stats {
     uint64_t requests; /* all */
