@@ -83,6 +83,10 @@ $(BIN): $(O)/controller/main.o $(LIB)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(O)/kubesim: $(O)/hack/kubesim/main.o $(SIMLIB) $(LIB)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
+
 $(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(SIMLIB) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS) -lcmocka
 
@@ -121,6 +125,8 @@ demo-down: ## Take the demo and its clusters away
 
 image: build/meshwright.tar ## Build the image without a container engine: build/meshwright.tar
 
+kubesim: $(O)/kubesim ## Build the simulated API servers: build/release/kubesim
+
 istio-data: build/share/istio-data/$(ISTIO_VERSION)/index.json ## Take Istio's CRDs out of its Go module
 
 build/share/istio-data/$(ISTIO_VERSION)/index.json: hack/istio-data
@@ -148,6 +154,6 @@ golden: ## Write the golden files anew
 clean: ## Remove what was built here (the lab's cache stays)
 	rm -rf build
 
-.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data generate format golden clean
+.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data kubesim generate format golden clean
 .SECONDARY:
--include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d
+-include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d $(O)/hack/kubesim/main.d

@@ -141,7 +141,7 @@ static void dispatch(struct sim_call *c)
     c->at = sim_cluster_collection(c->cluster, c->kind);
     if (c->sub && str_eq(c->sub, "token") && str_eq(c->kind->plural, "serviceaccounts"))
         sim_token_request(c);
-    else if (c->sub && !(str_eq(c->sub, "status") && sim_kind_has_status(c->kind, c->version)))
+    else if (c->sub && !(str_eq(c->sub, "status") && sim_serves_status(c->kind, c->version)))
         sim_fail_route(c);
     else if (c->name)
         dispatch_object(c);

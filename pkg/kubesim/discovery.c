@@ -150,7 +150,7 @@ static void add_resource(void *arg, const struct sim_kind *k)
     json_array_append_new(to->list, r);
     if (str_eq(k->plural, "serviceaccounts"))
         add_sub(to, k, "token", json_pack("[s]", "create"));
-    if (sim_kind_has_status(k, to->version))
+    if (sim_serves_status(k, to->version))
         add_sub(to, k, "status", json_pack("[s, s, s]", "get", "patch", "update"));
 }
 

@@ -185,7 +185,7 @@ bool sim_kind_serves(const struct sim_kind *k, const char *version, const struct
     return false;
 }
 
-bool sim_kind_has_status(const struct sim_kind *k, const char *version)
+bool sim_serves_status(const struct sim_kind *k, const char *version)
 {
     const struct sim_version *v = NULL;
     if (!(k->traits & SIM_CUSTOM))

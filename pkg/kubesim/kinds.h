@@ -53,7 +53,7 @@ void sim_kind_free(struct sim_kind *k);
 /* Is this version served? Of a custom kind *ret (may be NULL) is its entry. */
 bool sim_kind_serves(const struct sim_kind *k, const char *version, const struct sim_version **ret);
 /* Has the kind a status subresource in this version? */
-bool sim_kind_has_status(const struct sim_kind *k, const char *version);
+bool sim_serves_status(const struct sim_kind *k, const char *version);
 /* "apps/v1", "v1". Owned. */
 char *sim_api_version(const char *group, const char *version);
 /* "deployments.apps", "services": how errors name a resource. Owned. */

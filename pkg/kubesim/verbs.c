@@ -142,27 +142,11 @@ static void fail_apply(struct sim_call *c, const struct err *err, json_t *causes
         sim_fail_err(c, err);
         return;
     }
+    auto_free char *message = causes ? sim_conflict_message(causes) : xstrdup(err->msg);
     json_t *details = json_object();
     if (causes)
         json_object_set_new(details, "causes", causes);
-    sim_fail(c, 409, "Conflict", details, "%s", err->msg);
-}
-
-/* What this path does not write is nobody's: neither changed nor owned. */
-static void keep_half(const struct sim_call *c, json_t *tree)
-{
-    const char *key;
-    json_t *v;
-    void *next;
-    if (!sim_kind_has_status(c->kind, c->version))
-        return;
-    if (!c->sub)
-        json_object_del(tree, "status");
-    else
-        json_object_foreach_safe (tree, next, key, v)
-            if (!str_eq(key, "kind") && !str_eq(key, "apiVersion") && !str_eq(key, "metadata") &&
-                !str_eq(key, "status"))
-                json_object_del(tree, key);
+    sim_fail(c, 409, "Conflict", details, "%s", message);
 }
 
 static bool check_applied(struct sim_call *c, json_t *tree)
@@ -178,10 +162,7 @@ static bool check_applied(struct sim_call *c, json_t *tree)
         sim_fail(c, 400, "BadRequest", NULL, "metadata.managedFields must be nil");
         return false;
     }
-    if (!sim_check_place(c, tree))
-        return false;
-    keep_half(c, tree);
-    return true;
+    return sim_check_place(c, tree);
 }
 
 static void create_applied(struct sim_call *c, const json_t *tree, const struct sim_apply *a)

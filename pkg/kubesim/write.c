@@ -206,6 +206,7 @@ struct sim_apply sim_apply_of(const struct sim_call *c, const char *manager)
         .schema = sim_cluster_schema(c->cluster, c->kind, c->version),
         .manager = manager,
         .subresource = c->sub,
+        .has_status = sim_serves_status(c->kind, c->version),
         .force = sim_query_true(&c->query, "force"),
         .now = c->now,
     };
@@ -275,10 +276,9 @@ void sim_create(struct sim_call *c, json_t *tree, bool applied)
         return;
     clear_metadata(tree);
     sim_default_decode(c->cluster, c->kind, c->version, tree);
-    if (sim_kind_has_status(c->kind, c->version))
-        json_object_del(tree, "status");
     if (!applied) {
         struct sim_apply a = sim_apply_of(c, sim_manager(c));
+        sim_keep_apart(&a, NULL, tree);
         json_object_del(jx_get(tree, "metadata"), "managedFields");
         sim_track_update(&a, NULL, tree);
     }
@@ -311,28 +311,6 @@ static void keep_metadata(json_t *tree, const json_t *old)
     json_t *to = jx_get(tree, "metadata"), *from = jx_get(old, "metadata");
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         keep(to, from, kept[i]);
-}
-
-/* A write of the status changes nothing else, one of the object not the status. */
-static void keep_other_half(struct sim_call *c, json_t *tree, const json_t *old)
-{
-    if (!sim_kind_has_status(c->kind, c->version))
-        return;
-    if (!c->sub) {
-        keep(tree, old, "status");
-        return;
-    }
-    auto_json *status = json_incref(json_object_get(tree, "status"));
-    auto_json *fields = json_incref(jx_get(tree, "metadata.managedFields"));
-    json_object_clear(tree);
-    json_object_update(tree, (json_t *)(uintptr_t)old);
-    json_object_set_new(tree, "metadata", json_copy(jx_get(old, "metadata")));
-    if (status)
-        json_object_set(tree, "status", status);
-    else
-        json_object_del(tree, "status");
-    if (fields)
-        json_object_set(jx_get(tree, "metadata"), "managedFields", fields);
 }
 
 static bool same_fields(const json_t *a, const json_t *b)
@@ -374,7 +352,7 @@ static bool same(const json_t *a, const json_t *b)
 
 static void count_generation(struct sim_call *c, json_t *tree, const json_t *old)
 {
-    bool has_status = sim_kind_has_status(c->kind, c->version);
+    bool has_status = sim_serves_status(c->kind, c->version);
     bool counted = c->kind->traits & SIM_GENERATION;
     if (counted && !same_but(tree, old, "metadata", has_status ? "status" : NULL))
         jx_set_new(tree, "metadata.generation",
@@ -436,11 +414,11 @@ void sim_update(struct sim_call *c, struct sim_object *live, const json_t *old, 
 {
     keep_metadata(tree, old);
     sim_default_decode(c->cluster, c->kind, c->version, tree);
-    keep_other_half(c, tree, old);
     if (!check_finalizers(c, tree, old))
         return;
     if (!applied) {
         struct sim_apply a = sim_apply_of(c, sim_manager(c));
+        sim_keep_apart(&a, old, tree);
         keep(jx_get(tree, "metadata"), jx_get(old, "metadata"), "managedFields");
         sim_track_update(&a, old, tree);
     }
