@@ -15,7 +15,7 @@ O       := build/$(VARIANT)
 Q       := $(if $(V),,@)
 
 # What a newcomer types first works on a fresh machine: the packages are installed, then make reads this file anew.
-ifneq ($(filter demo test check integration e2e lab,$(MAKECMDGOALS)),)
+ifneq ($(filter try faults demo test check integration e2e lab,$(MAKECMDGOALS)),)
 include build/deps.mk
 endif
 build/deps.mk: hack/deps
@@ -53,6 +53,8 @@ BIN     := $(O)/meshwright
 TESTBIN := $(TESTS:%.c=$(O)/%)
 FUZZBIN := $(FUZZ:%.c=$(O)/%)
 INTBIN  := $(INTEG:%.c=$(O)/%)
+FAULTS  := $(O)/test/faults/faults
+FAULTOBJ := $(patsubst %.c,$(O)/%.o,$(wildcard test/faults/*.c))
 OBJ     := $(SRC:%.c=$(O)/%.o) $(CTRL:%.c=$(O)/%.o) $(GEN:%.c=$(O)/%.o)
 
 ##@ Build
@@ -87,6 +89,9 @@ $(O)/kubesim: $(O)/hack/kubesim/main.o $(SIMLIB) $(LIB)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
 
+$(FAULTS): $(FAULTOBJ) $(SIMLIB) $(LIB)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
+
 $(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(SIMLIB) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS) -lcmocka
 
@@ -100,6 +105,9 @@ test: $(TESTBIN) $(FUZZBIN) $(BIN) ## Unit, golden and corpus tests (T=pkg/json/
 integration: $(INTBIN) $(BIN) $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
 	$(Q)hack/lab/build kube-apiserver etcd kubectl
 	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
+
+faults: $(FAULTS) all istio-data ## Every fault at every request of an install (EVERY=n: each n-th)
+	$(FAULTS) --controller build/release/meshwright --data build/share/istio-data --every $(or $(EVERY),1) --parallel $(or $(PARALLEL),24) $(FAULT:%=--fault %)
 
 check: ## Lint, format, layers, banned functions, generated files fresh
 	hack/check
@@ -124,6 +132,12 @@ demo-down: ## Take the demo and its clusters away
 	hack/demo/demo down
 
 image: build/meshwright.tar ## Build the image without a container engine: build/meshwright.tar
+
+try: all kubesim istio-data ## A first look in seconds: a mesh over three simulated clusters (no traffic)
+	hack/try/try up
+
+try-down: ## Take it away
+	hack/try/try down
 
 kubesim: $(O)/kubesim ## Build the simulated API servers: build/release/kubesim
 
@@ -154,6 +168,6 @@ golden: ## Write the golden files anew
 clean: ## Remove what was built here (the lab's cache stays)
 	rm -rf build
 
-.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data kubesim generate format golden clean
+.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data kubesim try try-down faults generate format golden clean
 .SECONDARY:
--include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d $(O)/hack/kubesim/main.d
+-include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d $(O)/hack/kubesim/main.d $(FAULTOBJ:.o=.d)

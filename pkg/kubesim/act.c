@@ -124,7 +124,7 @@ static void act_on_deployment(struct sim_cluster *c, struct sim_collection *at,
     json_array_foreach (json_object_get(status, "conditions"), i, v)
         json_object_set_new(v, "lastUpdateTime", json_string(now));
     json_object_set_new(d, "status", status);
-    put_status(c, at, o, d, "kube-controller-manager", now);
+    sim_istiod_act(c, at, put_status(c, at, o, d, "kube-controller-manager", now));
 }
 
 static void act_on_service(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o)

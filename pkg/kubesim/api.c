@@ -151,7 +151,7 @@ static void dispatch(struct sim_call *c)
 
 static void resource(struct sim_call *c, const char *group, char *const *parts, size_t n)
 {
-    if (sim_review(c, group, parts[0]))
+    if (sim_review(c, group, parts[0]) || (!*group && sim_istiod_proxy(c, parts, n)))
         return;
     locate(c, group, parts, n);
     if (c->kind)

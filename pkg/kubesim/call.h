@@ -106,6 +106,8 @@ bool sim_token_valid(struct sim_cluster *c, const char *token);
 /* What needs no resource: discovery, versions, health, OpenAPI, reviews. False: no such path. */
 bool sim_discover(struct sim_call *c, char *const *parts, size_t n);
 bool sim_openapi(struct sim_call *c, char *const *parts, size_t n);
+/* istiod.c */
+bool sim_istiod_proxy(struct sim_call *c, char *const *parts, size_t n);
 bool sim_review(struct sim_call *c, const char *group, const char *resource);
 
 /* The body as a tree; NULL: answered already. yaml: YAML is fine too. */

@@ -168,6 +168,8 @@ uint64_t sim_cluster_remove(struct sim_cluster *c, struct sim_collection *at, st
     sim_watches_notify(c, at, sim_collection_remove(at, o, version));
     if (is_crds(at))
         drop_kind(c, o->key);
+    if (c->sim->opts.act)
+        sim_istiod_gone(c, at, o);
     sim_object_drop(o);
     if (ns)
         end_namespace(c, ns);

@@ -13,8 +13,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "scenario.h"
+#include "json/jx.h"
 
 /* What goes wrong, each at one request. */
 static const struct {
@@ -46,7 +46,7 @@ enum { FAULTS = sizeof faults / sizeof *faults, PARALLEL_MAX = 128 };
 struct sweep {
     struct scenario_opts opts;
     uv_loop_t loop;
-    const char *fault; /* only this one, or NULL */
+    const char *fault;          /* only this one, or NULL */
     uint64_t every, from, last; /* requests: each every-th from `from` to `last` */
     size_t parallel, running;
     size_t kind; /* the next one to start */
@@ -101,8 +101,7 @@ static bool step(struct sweep *w)
 static void next(struct sweep *w)
 {
     while (w->kind < FAULTS && w->running < w->parallel) {
-        struct sim_rule rule = {
-            .index = w->index, .times = 1, .fault = faults[w->kind].fault};
+        struct sim_rule rule = {.index = w->index, .times = 1, .fault = faults[w->kind].fault};
         auto_free char *name =
             xasprintf("%s at request %llu", faults[w->kind].name, (unsigned long long)w->index);
         w->running++;
@@ -125,8 +124,7 @@ static void on_reference(void *arg, struct scenario *s, const struct scenario_en
     w->wanted = xstrdup(end->state);
     w->last = end->requests;
     printf("without a fault: %llu requests, %llu writes, %lld ms\n",
-           (unsigned long long)end->requests, (unsigned long long)end->writes,
-           (long long)end->ms);
+           (unsigned long long)end->requests, (unsigned long long)end->writes, (long long)end->ms);
     fflush(stdout);
     w->passed++;
     w->kind = (size_t)-1;

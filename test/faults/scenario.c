@@ -15,14 +15,14 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "yaml/yaml.h"
+#include "json/jx.h"
 
 enum {
     POLL_MS = 100,
-    QUIET_MS = 1000,       /* without a write: it is over */
-    LONGEST_MS = 200000,   /* a refused write is tried again after a minute */
-    SILENCE_MS = 700000,   /* a silent watch is given up after ten minutes at most */
+    QUIET_MS = 1000,     /* without a write: it is over */
+    LONGEST_MS = 200000, /* a refused write is tried again after a minute */
+    SILENCE_MS = 700000, /* a silent watch is given up after ten minutes at most */
     FILE_BYTES_MAX = 4 * 1048576,
     PATH_BYTES = 512,
 };
@@ -58,7 +58,7 @@ static void fatal(const char *what, const char *why)
 
 /* --- what the user brings --- */
 
-static json_t *send(struct kubesim *sim, const char *cluster, const char *method, const char *path,
+static json_t *request(struct kubesim *sim, const char *cluster, const char *method, const char *path,
                     const json_t *body)
 {
     int status = 0;
@@ -71,7 +71,7 @@ static json_t *send(struct kubesim *sim, const char *cluster, const char *method
 
 static void create(struct kubesim *sim, const char *cluster, const char *path, json_t *body)
 {
-    json_decref(send(sim, cluster, "POST", path, body));
+    json_decref(request(sim, cluster, "POST", path, body));
     json_decref(body);
 }
 
@@ -245,8 +245,7 @@ static bool is_ready(const json_t *mesh)
 static bool entries_there(struct scenario *s)
 {
     for (size_t i = 0; i < MEMBERS; i++) {
-        auto_json *list =
-            send(s->sim, members[i], "GET", "/api/v1/namespaces/demo/services", NULL);
+        auto_json *list = request(s->sim, members[i], "GET", "/api/v1/namespaces/demo/services", NULL);
         if (json_array_size(jx_get(list, "items")) != MEMBERS)
             return false;
     }
@@ -287,7 +286,7 @@ static void on_timer(uv_timer_t *timer)
     }
     if (now - s->changed < QUIET_MS)
         return;
-    auto_json *mesh = send(s->sim, "hub", "GET", OURS "meshes/shop", NULL);
+    auto_json *mesh = request(s->sim, "hub", "GET", OURS "meshes/shop", NULL);
     if (!is_ready(mesh) || !entries_there(s))
         return;
     s->state = state_of(s->sim);
