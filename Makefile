@@ -106,8 +106,12 @@ integration: $(INTBIN) $(BIN) $(O)/pkg/istio/istio_test ## Tests against a real 
 	$(Q)hack/lab/build kube-apiserver etcd kubectl
 	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
 
-faults: $(FAULTS) all istio-data ## Every fault at every request of an install (EVERY=n: each n-th)
-	$(FAULTS) --controller build/release/meshwright --data build/share/istio-data --every $(or $(EVERY),1) --parallel $(or $(PARALLEL),24) $(FAULT:%=--fault %)
+build/crds.json: $(wildcard crds/*.yaml)
+	@mkdir -p $(@D)
+	@python3 -c 'import json, sys, yaml; json.dump([d for f in sys.argv[1:] for d in yaml.safe_load_all(open(f)) if d], sys.stdout)' $^ >$@
+
+faults: $(FAULTS) all istio-data build/crds.json ## Every fault at every request of an install (EVERY=n: each n-th)
+	$(FAULTS) --controller build/release/meshwright --data build/share/istio-data --crds build/crds.json --every $(or $(EVERY),1) --parallel $(or $(PARALLEL),24) $(FAULT:%=--fault %)
 
 check: ## Lint, format, layers, banned functions, generated files fresh
 	hack/check

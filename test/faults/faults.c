@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every fault at every request of an install: does it end in the same state as without it?
  *
- *   faults --controller FILE --data DIR [--fault NAME] [--every N] [--from K] [--parallel P] [--keep]
+ *   faults --controller FILE --data DIR --crds FILE [--fault NAME] [--every N] [--from K] [--parallel P] [--keep]
  *
  * A scenario is a kubesim of its own (a hub and two members), the program meshwright as it is shipped, and one fault at
  * one request, counted from the program's first. First one without a fault runs: its end is the end that all others have
@@ -149,6 +149,8 @@ static bool option(struct sweep *w, const char *name, const char *arg)
         w->opts.controller = arg;
     else if (str_eq(name, "--data"))
         w->opts.data = arg;
+    else if (str_eq(name, "--crds"))
+        w->opts.crds = arg;
     else if (str_eq(name, "--fault"))
         w->fault = arg;
     else if (str_eq(name, "--every"))
@@ -176,8 +178,8 @@ static void options(struct sweep *w, int argc, char **argv)
     }
     if (w->parallel > PARALLEL_MAX)
         w->parallel = PARALLEL_MAX;
-    if (!w->opts.controller || !w->opts.data) {
-        fputs("faults: --controller FILE and --data DIR are needed\n", stderr);
+    if (!w->opts.controller || !w->opts.data || !w->opts.crds) {
+        fputs("faults: --controller FILE, --data DIR and --crds FILE are needed\n", stderr);
         exit(2);
     }
 }

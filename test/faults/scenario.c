@@ -2,7 +2,6 @@
 #include "scenario.h"
 
 #include <fcntl.h>
-#include <glob.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "normal.h"
 #include "yaml/yaml.h"
 #include "json/jx.h"
 
@@ -58,8 +58,8 @@ static void fatal(const char *what, const char *why)
 
 /* --- what the user brings --- */
 
-static json_t *request(struct kubesim *sim, const char *cluster, const char *method, const char *path,
-                    const json_t *body)
+static json_t *request(struct kubesim *sim, const char *cluster, const char *method,
+                       const char *path, const json_t *body)
 {
     int status = 0;
     auto_free char *text = body ? jx_dump(body) : NULL;
@@ -84,7 +84,8 @@ static void create_file(struct kubesim *sim, const char *file, const char *const
     if (!all)
         fatal(file, err.msg);
     json_t *obj;
-    json_array_foreach (all, i, obj) {
+    const json_t *list = json_is_array(json_array_get(all, 0)) ? json_array_get(all, 0) : all;
+    json_array_foreach (list, i, obj) {
         for (size_t k = 0; paths[k][0]; k++)
             if (str_eq(paths[k][0], jx_str(obj, "kind")))
                 create(sim, "hub", paths[k][1], json_incref(obj));
@@ -99,16 +100,6 @@ static const char *const paths[][2] = {
     {"Mesh", OURS "meshes"},
     {NULL, NULL},
 };
-
-static void create_crds(struct kubesim *sim)
-{
-    glob_t found;
-    if (glob("crds/*.yaml", 0, NULL, &found) != 0)
-        fatal("crds/*.yaml", "not there: run it in the project's folder");
-    for (size_t i = 0; i < found.gl_pathc; i++)
-        create_file(sim, found.gl_pathv[i], paths);
-    globfree(&found);
-}
 
 static void add_member(struct kubesim *sim, const char *name)
 {
@@ -138,7 +129,7 @@ static void prepare(struct scenario *s)
     s->sim = kubesim_new(s->loop, &o, &err);
     if (!s->sim || kubesim_add_cluster(s->sim, "hub", &err) < 0)
         fatal("kubesim", err.msg);
-    create_crds(s->sim);
+    create_file(s->sim, s->opts.crds, paths);
     create(s->sim, "hub", "/api/v1/namespaces",
            json_pack("{s:s, s:s, s:{s:s}}", "apiVersion", "v1", "kind", "Namespace", "metadata",
                      "name", "fleet"));
@@ -245,7 +236,8 @@ static bool is_ready(const json_t *mesh)
 static bool entries_there(struct scenario *s)
 {
     for (size_t i = 0; i < MEMBERS; i++) {
-        auto_json *list = request(s->sim, members[i], "GET", "/api/v1/namespaces/demo/services", NULL);
+        auto_json *list =
+            request(s->sim, members[i], "GET", "/api/v1/namespaces/demo/services", NULL);
         if (json_array_size(jx_get(list, "items")) != MEMBERS)
             return false;
     }
@@ -258,6 +250,10 @@ static char *state_of(struct kubesim *sim)
     json_object_set_new(all, "hub", kubesim_dump(sim, "hub"));
     for (size_t i = 0; i < MEMBERS; i++)
         json_object_set_new(all, members[i], kubesim_dump(sim, members[i]));
+    const char *key;
+    json_t *objects;
+    json_object_foreach (all, key, objects)
+        normalise(objects);
     return jx_dump(all);
 }
 

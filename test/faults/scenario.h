@@ -14,6 +14,7 @@ struct scenario;
 struct scenario_opts {
     const char *controller; /* the program */
     const char *data;       /* its --data */
+    const char *crds;       /* our CustomResourceDefinitions, a JSON array */
     bool keep;              /* the folder with kubeconfig and log stays */
 };
 
