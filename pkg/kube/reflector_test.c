@@ -7,10 +7,12 @@
 #include <stdint.h>
 /* cmocka wants the four above. */
 #include <cmocka.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "kube/retry.h"
 
 struct fixture {
     struct kube_reflector r;
@@ -55,6 +57,14 @@ static void error_event(struct fixture *f, enum err_class class, unsigned retry_
     struct err err = {.class = class, .retry_after_ms = retry_after_ms};
     step(f, (struct kube_input){.type = KUBE_INPUT_EVENT, .event = KUBE_EVENT_ERROR, .err = &err});
     f->out.err = NULL;
+}
+
+static void initial_end(struct fixture *f, const char *version)
+{
+    step(f, (struct kube_input){.type = KUBE_INPUT_EVENT,
+                                .event = KUBE_EVENT_BOOKMARK,
+                                .version = version,
+                                .initial_end = true});
 }
 
 static void assert_query(const struct fixture *f, const char *want)
@@ -384,10 +394,7 @@ static void test_watch_list(void **state)
     assert_true(f->out.upsert);
     event(f, KUBE_EVENT_BOOKMARK, "95"); /* not yet the end */
     assert_false(f->out.synced);
-    step(f, (struct kube_input){.type = KUBE_INPUT_EVENT,
-                                .event = KUBE_EVENT_BOOKMARK,
-                                .version = "100",
-                                .initial_end = true});
+    initial_end(f, "100");
     assert_true(f->out.synced);
     assert_int_equal(f->out.action, KUBE_ACTION_NONE);
     event(f, KUBE_EVENT_MODIFIED, "101");
@@ -434,6 +441,305 @@ static void test_watch_list_refused(void **state)
     assert_int_equal(f->out.action, KUBE_ACTION_LIST);
 }
 
+/* At "0" the server begins with what it has, in no order. */
+static void test_watch_from_zero(void **state)
+{
+    struct fixture *f = *state;
+    go(f);
+    opened(f);
+    page(f, "0", NULL);
+    assert_watch(f, "0");
+    opened(f);
+    event(f, KUBE_EVENT_ADDED, "90");
+    event(f, KUBE_EVENT_ADDED, "30");
+    assert_true(f->out.upsert);
+    f->now += 5000;
+    ended(f, ERR_TRANSIENT, 0);
+    assert_watch(f, "0");
+    opened(f);
+    event(f, KUBE_EVENT_ADDED, "90");
+    event(f, KUBE_EVENT_MODIFIED, "91");
+    event(f, KUBE_EVENT_ADDED, "92");
+    f->now += 5000;
+    ended(f, ERR_NONE, 0);
+    assert_watch(f, "92");
+}
+
+static void test_version_does_not_go_back(void **state)
+{
+    struct fixture *f = *state;
+    reach_watch(f);
+    event(f, KUBE_EVENT_MODIFIED, "100");
+    event(f, KUBE_EVENT_MODIFIED, "99");
+    assert_true(f->out.upsert);
+    event(f, KUBE_EVENT_BOOKMARK, "9");
+    f->now += 5000;
+    ended(f, ERR_NONE, 0);
+    assert_watch(f, "100");
+    opened(f);
+    event(f, KUBE_EVENT_BOOKMARK, "abc"); /* can't be compared: the newest */
+    f->now += 5000;
+    ended(f, ERR_NONE, 0);
+    assert_watch(f, "abc");
+    /* Another state of the whole: what a list at "" says counts, though it be older. */
+    opened(f);
+    error_event(f, ERR_EXPIRED, 0);
+    go(f);
+    ended(f, ERR_EXPIRED, 410);
+    opened(f);
+    page(f, "5", "");
+    assert_watch(f, "5");
+}
+
+static void test_retry_after_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    reach_watch(f);
+    error_event(f, ERR_THROTTLED, 4000000000u);
+    assert_waits(f, KUBE_RETRY_AFTER_MAX_MS, KUBE_RETRY_AFTER_MAX_MS);
+}
+
+/* A server that ends every watch at once, each time with an event: not at the speed of the network. */
+static void test_brief_watches_are_not_endless(void **state)
+{
+    struct fixture *f = *state;
+    reach_watch(f);
+    int n = 0;
+    do {
+        event(f, KUBE_EVENT_BOOKMARK, "9");
+        ended(f, ERR_NONE, 0);
+        if (f->out.action == KUBE_ACTION_WATCH)
+            opened(f);
+    } while (f->out.action != KUBE_ACTION_WAIT && ++n < 100);
+    assert_in_range(n, 1, KUBE_BRIEF_MAX);
+    go(f);
+    assert_watch(f, "9"); /* and no new list */
+    opened(f);
+    event(f, KUBE_EVENT_BOOKMARK, "10");
+    f->now += 5000;
+    ended(f, ERR_NONE, 0); /* a good one */
+    opened(f);
+    event(f, KUBE_EVENT_BOOKMARK, "11");
+    ended(f, ERR_NONE, 0);
+    assert_watch(f, "11");
+}
+
+static void test_pages_are_not_endless(void **state)
+{
+    struct fixture *f = *state;
+    int n = 0;
+    go(f);
+    opened(f);
+    do
+        page(f, "7", "more");
+    while (f->out.action == KUBE_ACTION_LIST && ++n <= KUBE_PAGES_MAX);
+    assert_int_equal(n, KUBE_PAGES_MAX - 1);
+    assert_int_equal(f->out.action, KUBE_ACTION_WAIT);
+    assert_true(f->out.report);
+    f->out.err = NULL;
+    go(f);
+    assert_query(f, "?limit=500&resourceVersion=0");
+    opened(f);
+    page(f, "7", "more");
+    assert_int_equal(f->out.action, KUBE_ACTION_LIST);
+}
+
+/* Whatever else goes wrong with it: a list may work. */
+static void test_watch_list_fails(void **state)
+{
+    struct fixture *f = *state;
+    kube_reflector_init(&f->r, true, 42);
+    go(f);
+    ended(f, ERR_TRANSIENT, 500);
+    assert_int_equal(f->out.action, KUBE_ACTION_WAIT);
+    go(f);
+    assert_query(f, "?limit=500&resourceVersion=0");
+    opened(f);
+    page(f, "7", "");
+    assert_watch(f, "7");
+    opened(f);
+    error_event(f, ERR_EXPIRED, 0);
+    go(f);
+    assert_true(f->r.initial); /* tried again the next time */
+    opened(f);
+    event(f, KUBE_EVENT_ADDED, "8");
+    f->now += 600000;
+    ended(f, ERR_TRANSIENT, 0); /* never marked the end */
+    go(f);
+    assert_query(f, "?resourceVersion=7");
+}
+
+/* --- any server --- */
+
+struct game {
+    struct fixture *f;
+    uint64_t random;
+    enum kube_action running; /* LIST, WATCH or NONE: waiting */
+    bool open, listing;       /* the sink: between begin and synced */
+    int64_t version;          /* the greatest so far */
+    int at_once;              /* requests without a pause, pages apart */
+};
+
+static unsigned draw(struct game *g, unsigned below)
+{
+    return (unsigned)(kube_random(&g->random) % below);
+}
+
+/* What must hold after any step. */
+static void check_step(struct game *g, const struct kube_input *in)
+{
+    const struct kube_output *out = &g->f->out;
+    bool was_running = g->running != KUBE_ACTION_NONE;
+    bool over = in->type == KUBE_INPUT_ENDED || in->type == KUBE_INPUT_PAGE || out->cut;
+    if (out->action == KUBE_ACTION_LIST || out->action == KUBE_ACTION_WATCH) {
+        assert_true(!was_running || over); /* never two at once */
+        assert_false(out->cut);            /* nor from inside the stream's data */
+        g->running = out->action;
+        g->open = false;
+    } else if (out->action == KUBE_ACTION_WAIT) {
+        assert_true(over);
+        assert_in_range(out->wait_ms, KUBE_BACKOFF_MS, KUBE_RETRY_AFTER_MAX_MS);
+        g->running = KUBE_ACTION_NONE;
+    } else {
+        assert_false(over); /* either waiting or running, always */
+    }
+    assert_int_equal(g->f->r.phase == KUBE_REFLECTOR_WAITING, g->running == KUBE_ACTION_NONE);
+    if (out->begin)
+        g->listing = true;
+    if (out->upsert || out->remove) {
+        assert_int_equal(in->type, KUBE_INPUT_EVENT);
+        assert_true(g->listing || g->f->r.synced);
+    }
+    if (out->synced) {
+        assert_true(g->listing); /* what is not listed any more is found */
+        g->listing = false;
+    }
+}
+
+static void check_version(struct game *g, bool lost)
+{
+    int64_t v = 0;
+    if (!*g->f->r.rv)
+        return;
+    assert_int_equal(str_to_i64(g->f->r.rv, 0, INT64_MAX, &v), 0);
+    assert_true(v >= g->version || (lost && g->f->out.synced));
+    g->version = v;
+}
+
+static void give(struct game *g, struct kube_input in)
+{
+    bool lost = g->f->r.version_lost;
+    step(g->f, in);
+    check_step(g, &in);
+    check_version(g, lost);
+    bool goes_on = in.type == KUBE_INPUT_PAGE && in.next_page;
+    bool request = g->f->out.action == KUBE_ACTION_LIST || g->f->out.action == KUBE_ACTION_WATCH;
+    if (g->f->out.action == KUBE_ACTION_WAIT || in.type == KUBE_INPUT_WAKE)
+        g->at_once = 0;
+    else if (request && !goes_on)
+        g->at_once++;
+    assert_in_range(g->at_once, 0, KUBE_BRIEF_MAX + 5);
+    g->f->out.err = NULL;
+}
+
+static struct err any_error(struct game *g)
+{
+    static const struct err errors[] = {
+        {.class = ERR_TRANSIENT},
+        {.class = ERR_TRANSIENT, .code = 500},
+        {.class = ERR_TRANSIENT, .code = 503},
+        {.class = ERR_THROTTLED, .code = 429, .retry_after_ms = 5000},
+        {.class = ERR_THROTTLED, .code = 429, .retry_after_ms = UINT32_MAX},
+        {.class = ERR_EXPIRED, .code = 410},
+        {.class = ERR_FORBIDDEN, .code = 403},
+        {.class = ERR_INVALID, .code = 400},
+    };
+    return errors[draw(g, sizeof errors / sizeof *errors)];
+}
+
+static void end_request(struct game *g)
+{
+    struct err err = any_error(g);
+    if (draw(g, 4) == 0)
+        g->f->now += draw(g, 600000);
+    bool clean = g->running == KUBE_ACTION_WATCH && g->open && draw(g, 2);
+    if (g->f->now % 1000 > 500)
+        g->at_once = 0; /* it lasted */
+    give(g, (struct kube_input){.type = KUBE_INPUT_ENDED, .err = clean ? NULL : &err});
+}
+
+/* At least as new as asked for, when it was asked for. */
+static void list_version(struct game *g, char rv[24])
+{
+    int64_t at = g->f->r.version_lost ? draw(g, 1000) : g->version + draw(g, 100);
+    snprintf(rv, 24, "%lld", (long long)at);
+}
+
+static void list_step(struct game *g)
+{
+    char rv[24];
+    list_version(g, rv);
+    bool more = draw(g, 3) == 0;
+    if (draw(g, 4) == 0) {
+        end_request(g);
+        return;
+    }
+    give(g, (struct kube_input){
+                .type = KUBE_INPUT_PAGE, .version = rv, .next_page = more ? "next" : NULL});
+}
+
+static void watch_step(struct game *g)
+{
+    char rv[24];
+    enum kube_event_type type = draw(g, KUBE_EVENT_ERROR + 1);
+    struct err err = any_error(g);
+    snprintf(rv, sizeof rv, "%lld", (long long)g->version + draw(g, 30) - 3);
+    if (g->f->r.initial)
+        list_version(g, rv);
+    struct kube_input in = {.type = KUBE_INPUT_EVENT, .event = type};
+    in.version = draw(g, 9) ? rv : NULL;
+    in.initial_end = type == KUBE_EVENT_BOOKMARK && draw(g, 2);
+    if (type == KUBE_EVENT_ERROR)
+        in.err = &err;
+    if (draw(g, 6) == 0)
+        end_request(g);
+    else
+        give(g, in);
+}
+
+static void game_step(struct game *g)
+{
+    g->f->now += draw(g, 50);
+    if (g->running == KUBE_ACTION_NONE) {
+        g->f->now += g->f->out.wait_ms;
+        give(g, (struct kube_input){.type = draw(g, 9) ? KUBE_INPUT_GO : KUBE_INPUT_WAKE});
+    } else if (draw(g, 40) == 0) {
+        give(g, (struct kube_input){.type = draw(g, 2) ? KUBE_INPUT_GO : KUBE_INPUT_WAKE});
+    } else if (!g->open && draw(g, 4)) {
+        g->open = true;
+        give(g, (struct kube_input){.type = KUBE_INPUT_OPENED});
+    } else if (!g->open) {
+        end_request(g);
+    } else if (g->running == KUBE_ACTION_LIST) {
+        list_step(g);
+    } else {
+        watch_step(g);
+    }
+}
+
+static void test_any_server(void **state)
+{
+    struct fixture *f = *state;
+    for (uint64_t seed = 1; seed <= 200; seed++) {
+        struct game g = {.f = f, .random = seed * 0x9E3779B97F4A7C15u};
+        kube_reflector_done(&f->r);
+        kube_reflector_init(&f->r, seed % 2, seed);
+        give(&g, (struct kube_input){.type = KUBE_INPUT_GO});
+        for (int i = 0; i < 2000; i++)
+            game_step(&g);
+    }
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -452,6 +758,13 @@ int main(void)
         T(test_versions),
         T(test_watch_list),
         T(test_watch_list_refused),
+        T(test_watch_from_zero),
+        T(test_version_does_not_go_back),
+        T(test_retry_after_is_bounded),
+        T(test_brief_watches_are_not_endless),
+        T(test_pages_are_not_endless),
+        T(test_watch_list_fails),
+        T(test_any_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
