@@ -8,12 +8,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "runtime/backoff.h"
 #include "runtime/conditions.h"
-#include "runtime/outcome.h"
 #include "runtime/records.h"
 #include "json/jx.h"
 
-enum { SEEN_MS = 5000, HOLD_MIN_MS = 250, HOLD_DOUBLINGS = 8 };
+enum { SEEN_MS = 5000, HOLD_MIN_MS = 250, HOLD_MAX_MS = 60000 };
 
 /* --- the view --- */
 
@@ -225,14 +225,8 @@ static void emit_transition(void *arg, const char *type, enum cond_status status
 /* A write that is refused again and again must not become a loop at the speed of the network. */
 static void hold(struct hub_object *o, const struct err *err)
 {
-    struct outcome out = outcome_of(err, 0);
-    int64_t wait = HOLD_MIN_MS << (o->failures < HOLD_DOUBLINGS ? o->failures : HOLD_DOUBLINGS);
-    o->failures = err ? o->failures + 1 : 0;
-    if (!err)
-        wait = 0;
-    else if (out.action == OUTCOME_AFTER || (out.action == OUTCOME_NOW && o->failures <= 3))
-        wait = out.delay_ms;
-    o->hold_until_ms = clock_ms(o->hub->clock) + wait;
+    static const struct backoff backoff = {HOLD_MIN_MS, HOLD_MAX_MS};
+    o->hold_until_ms = clock_ms(o->hub->clock) + backoff_after(&backoff, &o->failures, err, o->key);
 }
 
 static void on_written(void *arg, const struct kube_response *r, const struct err *err)

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "runtime/outcome.h"
+#include "runtime/backoff.h"
 #include "runtime/release.h"
 #include "json/jx.h"
 
@@ -131,47 +131,21 @@ struct op *applier_running(struct cluster *c, const char *op_key)
     return op && op->state == OP_RUNNING ? op : NULL;
 }
 
-static int64_t backoff(const struct op *op, int n)
-{
-    int64_t ms = APPLIER_BACKOFF_MIN_MS;
-    for (int i = 1; i < n && ms < APPLIER_BACKOFF_MAX_MS; i++)
-        ms *= 2;
-    ms = ms > APPLIER_BACKOFF_MAX_MS ? APPLIER_BACKOFF_MAX_MS : ms;
-    return ms + (int64_t)(str_hash(op->key) % 100) * ms /
-                    400; /* up to 25 % more, so that objects don't march in step */
-}
+static const struct backoff backoff = {APPLIER_BACKOFF_MIN_MS, APPLIER_BACKOFF_MAX_MS};
 
 static void changed(struct cluster *c)
 {
     c->changed(c->arg, c);
 }
 
-static int64_t wait_after(const struct op *op, const struct err *err)
-{
-    struct outcome o = outcome_of(err, 0);
-    switch (o.action) {
-    case OUTCOME_NOW: /* our view was old: decide again soon, but not for ever */
-        return op->failures <= 3 ? o.delay_ms : backoff(op, op->failures);
-    case OUTCOME_AFTER:
-        return o.delay_ms;
-    case OUTCOME_STOP: /* until the intent or the object changes, which ends the wait; else seldom */
-        return APPLIER_BACKOFF_MAX_MS;
-    case OUTCOME_DONE:
-    case OUTCOME_BACKOFF:
-        break;
-    }
-    return backoff(op, op->failures);
-}
-
 void applier_fail(struct op *op, const struct err *err)
 {
     struct cluster *c = op->cluster;
     leave_running(op);
-    op->failures++;
     op->err = *err;
     op->state = OP_BACKOFF;
     snprintf(op->failed_rv, sizeof op->failed_rv, "%s", version_of(op));
-    op->until_ms = clock_ms(c->clock) + wait_after(op, err);
+    op->until_ms = clock_ms(c->clock) + backoff_after(&backoff, &op->failures, err, op->key);
     log_debug("write failed", "cluster", c->name, "object", op->key, "error", err->msg);
     changed(c);
 }
@@ -190,7 +164,8 @@ static void succeed(struct op *op)
     op->err = (struct err){0};
     op->contested = op->verb == OP_APPLY && op->streak >= APPLIER_FIGHT_TIMES;
     op->state = op->contested ? OP_BACKOFF : OP_UNSEEN;
-    op->until_ms = now + (op->contested ? backoff(op, op->streak) : APPLIER_SEEN_MS);
+    op->until_ms =
+        now + (op->contested ? backoff_wait(&backoff, op->streak, op->key) : APPLIER_SEEN_MS);
     if (c->written)
         c->written(c->arg);
     changed(c);
