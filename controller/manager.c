@@ -29,13 +29,24 @@ enum {
 
 static void wake_soon(struct manager *m);
 
-void manager_enqueue(struct manager *m, enum api_kind kind, const char *key, int64_t delay_ms)
+/* A Mesh and a MemberCluster are groups of their own: whatever changes in a cluster puts in its own key and those of
+ * its meshes, each of which waits once. So a noisy cluster costs the others one turn of its own and one of each of its
+ * meshes per round. Of the other kinds a namespace may hold many: they share a turn. */
+static void enqueue(struct manager *m, enum api_kind kind, const char *key, int64_t delay_ms,
+                    enum queue_priority priority)
 {
     if (m->stopping)
         return;
     auto_free char *full = xasprintf("%d/%s", (int)kind, key);
-    queue_add_after(m->queue, full, delay_ms);
+    bool alone = kind == API_KIND_MESH || kind == API_KIND_MEMBER_CLUSTER;
+    auto_free char *group = alone ? NULL : xstrndup(full, (size_t)(strrchr(full, '/') - full));
+    queue_add_with(m->queue, alone ? full : group, full, delay_ms, priority);
     wake_soon(m);
+}
+
+void manager_enqueue(struct manager *m, enum api_kind kind, const char *key, int64_t delay_ms)
+{
+    enqueue(m, kind, key, delay_ms, QUEUE_NORMAL);
 }
 
 void manager_enqueue_meshes(struct manager *m, const char *ns, int64_t delay_ms)
@@ -82,7 +93,7 @@ static void drain(uv_timer_t *t)
         auto_free char *copy = xstrdup(full);
         queue_done(m->queue, copy);
         if (again > 0)
-            queue_add_after(m->queue, copy, again);
+            manager_enqueue(m, (enum api_kind)kind, copy + strlen(number) + 1, again);
     }
     wake_soon(m);
 }
