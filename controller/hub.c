@@ -36,6 +36,7 @@ static void drop(struct hub_collection *k, struct hub_object *o)
     auto_free char *key = xstrdup(o->key);
     json_decref(o->obj);
     free(o);
+    k->hub->spec_rev++;
     changed(k, key);
 }
 
@@ -53,6 +54,19 @@ static json_t *strip(const json_t *obj)
     json_object_del(meta, "managedFields");
     json_object_set_new(copy, "metadata", meta);
     return copy;
+}
+
+/* In what other objects' reconcilers look at. Of the status that is who a cluster is. */
+static bool differs(const json_t *old, const json_t *now)
+{
+    static const char *const paths[] = {"metadata.uid", "metadata.generation", "metadata.labels",
+                                        "metadata.deletionTimestamp", "status.clusterID"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        const json_t *a = jx_get(old, paths[i]), *b = jx_get(now, paths[i]);
+        if (a != b && !(a && b && json_equal(a, b)))
+            return true;
+    }
+    return false;
 }
 
 static void on_list_begin(void *arg)
@@ -75,6 +89,7 @@ static void on_upsert(void *arg, const json_t *obj)
         memcpy(o->key, key, strlen(key) + 1);
         HASH_ADD_STR(k->all, key, o);
     }
+    k->hub->spec_rev += differs(o->obj, obj);
     json_decref(o->obj);
     o->obj = strip(obj);
     o->listed = true;

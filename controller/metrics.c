@@ -18,6 +18,8 @@ void metrics_write(const struct manager *m, struct buf *out)
     metric_value(out, "meshwright_writes_total", (double)m->writes, (char *)NULL);
     metric_head(out, "meshwright_reconciles_total", "counter", "Reconciles begun.");
     metric_value(out, "meshwright_reconciles_total", (double)m->reconciles, (char *)NULL);
+    metric_head(out, "meshwright_renders_total", "counter", "Plans rendered for a member cluster.");
+    metric_value(out, "meshwright_renders_total", (double)m->renders, (char *)NULL);
     metric_head(out, "workqueue_depth", "gauge", "Keys that wait.");
     metric_value(out, "workqueue_depth", (double)queue_len(m->queue), "name", "meshwright",
                  (char *)NULL);

@@ -18,8 +18,14 @@ enum { POLL_MS = 10000, BUSY_MS = 500 };
 static void on_cluster_changed(void *arg, struct cluster *c)
 {
     struct manager *m = arg;
-    manager_enqueue(m, API_KIND_MEMBER_CLUSTER, c->key, 20);
-    manager_enqueue_meshes(m, c->ns, 20);
+    struct member *mb;
+    manager_cluster_changed(m, c);
+    HASH_FIND_STR(m->members, c->key, mb);
+    bool known = cluster_known(c);
+    if (mb && known && !mb->known)
+        manager_cluster_known(m, c);
+    if (mb)
+        mb->known = known;
 }
 
 static struct member *member_get(struct manager *m, const struct hub_object *o)

@@ -12,6 +12,7 @@ struct member {
     struct manager *manager;
     char *ns, *name;
     struct kube_call *call; /* reading the Secret */
+    bool known;             /* the cluster was read */
     int64_t read_ms;        /* when it was read last */
     char wanted[512];       /* where the credentials in use came from */
     char reason[64];        /* why they can't be used: "" when they can */

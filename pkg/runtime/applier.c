@@ -133,11 +133,6 @@ struct op *applier_running(struct cluster *c, const char *op_key)
 
 static const struct backoff backoff = {APPLIER_BACKOFF_MIN_MS, APPLIER_BACKOFF_MAX_MS};
 
-static void changed(struct cluster *c)
-{
-    c->changed(c->arg, c);
-}
-
 void applier_fail(struct op *op, const struct err *err)
 {
     struct cluster *c = op->cluster;
@@ -147,7 +142,7 @@ void applier_fail(struct op *op, const struct err *err)
     snprintf(op->failed_rv, sizeof op->failed_rv, "%s", version_of(op));
     op->until_ms = clock_ms(c->clock) + backoff_after(&backoff, &op->failures, err, op->key);
     log_debug("write failed", "cluster", c->name, "object", op->key, "error", err->msg);
-    changed(c);
+    cluster_touch(c);
 }
 
 static void succeed(struct op *op)
@@ -168,7 +163,7 @@ static void succeed(struct op *op)
         now + (op->contested ? backoff_wait(&backoff, op->streak, op->key) : APPLIER_SEEN_MS);
     if (c->written)
         c->written(c->arg);
-    changed(c);
+    cluster_touch(c);
 }
 
 /* --- apply --- */

@@ -14,13 +14,22 @@
 
 static void probe(struct cluster *c);
 
-static void notify(struct cluster *c)
+void cluster_touch(struct cluster *c)
 {
+    c->rev++;
     if (!c->closing)
         c->changed(c->arg, c);
 }
 
 /* --- watches --- */
+
+/* A record came, changed or went, or the list is complete. */
+static void on_records(struct cluster_watch *w)
+{
+    enum kube_record_kind k = w->record;
+    w->cluster->dns_rev += k == KUBE_RECORD_SERVICE || k == KUBE_RECORD_NAMESPACE;
+    cluster_touch(w->cluster);
+}
 
 static void on_list_begin(void *arg)
 {
@@ -33,7 +42,7 @@ static void on_upsert(void *arg, const json_t *obj)
     struct cluster_watch *w = arg;
     struct kube_record *r = kube_record_new(w->record, obj);
     if (r && records_put(&w->records, r) && w->records.synced)
-        notify(w->cluster);
+        on_records(w);
 }
 
 static void on_remove(void *arg, const json_t *obj)
@@ -41,14 +50,14 @@ static void on_remove(void *arg, const json_t *obj)
     struct cluster_watch *w = arg;
     const char *name = jx_str(obj, "metadata.name");
     if (name && records_remove(&w->records, jx_str(obj, "metadata.namespace"), name))
-        notify(w->cluster);
+        on_records(w);
 }
 
 static void on_synced(void *arg)
 {
     struct cluster_watch *w = arg;
     records_list_end(&w->records);
-    notify(w->cluster);
+    on_records(w);
 }
 
 static void on_state(void *arg, const struct err *err)
@@ -58,7 +67,7 @@ static void on_state(void *arg, const struct err *err)
     if (err)
         log_debug("watch does not work", "cluster", w->cluster->name, "kind", w->gvr->kind, "error",
                   err->msg);
-    notify(w->cluster);
+    cluster_touch(w->cluster);
 }
 
 static const struct kube_sink sink = {on_list_begin, on_upsert, on_remove, on_synced, on_state};
@@ -104,6 +113,8 @@ static void stop_watches(struct cluster *c)
         records_done(&c->watches[i].records);
     }
     c->n_watches = 0;
+    c->rev++;
+    c->dns_rev++;
 }
 
 static void wake_watches(struct cluster *c)
@@ -134,7 +145,7 @@ static void set_state(struct cluster *c, enum cluster_state state, const struct 
     if (back)
         wake_watches(c);
     if (changed)
-        notify(c);
+        cluster_touch(c);
 }
 
 static void on_no_answer(struct cluster *c, const struct err *err)
@@ -201,7 +212,7 @@ static void on_version(void *arg, const struct kube_response *r, const struct er
         auto_free char *digits = xstrndup(minor, strspn(minor, "0123456789"));
         int64_t n = 0;
         c->minor = str_to_i64(digits, 0, 1000, &n) == 0 ? (int)n : 0;
-        notify(c);
+        cluster_touch(c);
     }
     struct kube_request q = {.method = "GET",
                              .path = "/api/v1/namespaces/kube-system",
@@ -272,6 +283,7 @@ struct cluster *cluster_new(uv_loop_t *loop, const struct clock *clock, const ch
     c->ns = xstrdup(ns);
     c->name = xstrdup(name);
     c->born_ms = clock_ms(clock);
+    c->rev = 1;
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;
     return c;
@@ -296,14 +308,57 @@ int cluster_configure(struct cluster *c, const struct kube_config *config, const
         c->client = fresh;
     }
     snprintf(c->config_digest, sizeof c->config_digest, "%s", digest);
+    c->rev++;
     c->failures = 0;
     probe_after(c, 0);
     return 0;
 }
 
+/* --- whose objects it holds --- */
+
+static void forget_owners(struct cluster_owners *o)
+{
+    for (size_t i = 0; i < o->n; i++)
+        free(o->uids[i]);
+    free(o->uids);
+    *o = (struct cluster_owners){0};
+}
+
+static void add_owner(struct cluster_owners *o, const char *uid)
+{
+    for (size_t i = 0; i < o->n; i++)
+        if (str_eq(o->uids[i], uid))
+            return;
+    o->uids = xrealloc(o->uids, (o->n + 1) * sizeof *o->uids);
+    o->uids[o->n++] = xstrdup(uid);
+}
+
+const struct cluster_owners *cluster_owners(struct cluster *c)
+{
+    if (c->owners.rev == c->rev)
+        return &c->owners;
+    forget_owners(&c->owners);
+    for (size_t i = 0; i < c->n_watches; i++)
+        for (const struct record *r = c->watches[i].records.all; r; r = r->hh.next)
+            if (r->obj->meta.managed && r->obj->meta.owner_uid && c->owners.n < CLUSTER_OWNERS_MAX)
+                add_owner(&c->owners, r->obj->meta.owner_uid);
+    c->owners.rev = c->rev;
+    return &c->owners;
+}
+
+bool cluster_holds(struct cluster *c, const char *owner_uid)
+{
+    const struct cluster_owners *o = cluster_owners(c);
+    for (size_t i = 0; i < o->n; i++)
+        if (str_eq(o->uids[i], owner_uid))
+            return true;
+    return o->n == CLUSTER_OWNERS_MAX;
+}
+
 static void on_closed(uv_handle_t *h)
 {
     struct cluster *c = h->data;
+    forget_owners(&c->owners);
     free(c->ns);
     free(c->name);
     free(c->pinned);
