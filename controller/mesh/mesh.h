@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "api/api.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "istio/istio.h"
 #include "manager.h"
@@ -90,6 +91,8 @@ struct mesh {
     struct mesh_facts dns;    /* what DNS entries follow from */
     struct mesh_facts
         world; /* all else that decides about writes, one cluster's own records and writes apart */
+    struct mesh_facts told; /* what the last status was made from ... */
+    bool told_all;          /* ... and that it was the one in the hub already */
     struct mesh_kept *kept; /* by name of the member */
     uint64_t passes;
     uint64_t claims_rev; /* the hub's spec_rev at which no other Mesh claimed a member; 0: none */
@@ -167,6 +170,8 @@ void mesh_observe(struct mesh_pass *p);
 /* plan.c: a plan for every member that is not blocked, rendered anew when what it is made from changed. */
 void mesh_plan(struct mesh_pass *p);
 void mesh_plans_done(struct mesh *mesh);
+/* Whether b holds the same bytes as before; otherwise they are taken out of it. */
+bool mesh_facts_take(struct mesh_facts *f, struct buf *b);
 /* execute.c: issues writes. */
 void mesh_execute(struct mesh_pass *p);
 /* Deletes what no plan holds; with `everything` (deletion) all objects of the mesh. */

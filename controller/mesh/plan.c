@@ -119,14 +119,15 @@ static bool makes_namespace(const struct mesh_member *mm)
 
 /* --- what a plan is made from, as bytes: as long as they are equal, so is the plan --- */
 
-static void take_facts(struct mesh_facts *f, struct buf *b)
+bool mesh_facts_take(struct mesh_facts *f, struct buf *b)
 {
     if (f->data && f->len == b->len && memcmp(f->data, b->data, b->len) == 0)
-        return;
+        return true;
     free(f->data);
     f->len = b->len;
     f->data = buf_take(b);
     f->rev++;
+    return false;
 }
 
 /* With its NUL, so that no string can look like two. */
@@ -160,7 +161,7 @@ static void note_inputs(struct mesh_pass *p)
         say_number(&b, (uint64_t)(is_peer(mm) + 2 * (mm->cluster && makes_namespace(mm))));
         say_number(&b, mm->cluster ? (uint64_t)mm->cluster->minor : 0);
     }
-    take_facts(&p->mesh->inputs, &b);
+    mesh_facts_take(&p->mesh->inputs, &b);
 }
 
 static void note_dns(struct mesh_pass *p)
@@ -171,7 +172,7 @@ static void note_dns(struct mesh_pass *p)
         const struct mesh_member *mm = &p->members[i];
         say_number(&b, mm->cluster && !mm->blocked_reason ? mm->cluster->dns_rev + 1 : 0);
     }
-    take_facts(&p->mesh->dns, &b);
+    mesh_facts_take(&p->mesh->dns, &b);
 }
 
 static void note_world(struct mesh_pass *p)
@@ -188,7 +189,7 @@ static void note_world(struct mesh_pass *p)
         say_number(&b, (uint64_t)(mm->installed + 2 * (c && cluster_ready(c)) +
                                   4 * (c && cluster_known(c))));
     }
-    take_facts(&p->mesh->world, &b);
+    mesh_facts_take(&p->mesh->world, &b);
 }
 
 /* --- plans --- */
@@ -219,7 +220,8 @@ void mesh_plans_done(struct mesh *mesh)
     free(mesh->inputs.data);
     free(mesh->dns.data);
     free(mesh->world.data);
-    mesh->inputs = mesh->dns = mesh->world = (struct mesh_facts){0};
+    free(mesh->told.data);
+    mesh->inputs = mesh->dns = mesh->world = mesh->told = (struct mesh_facts){0};
 }
 
 /* Finds what is kept of each member, and lets go of what is kept of others. */
