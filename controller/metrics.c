@@ -13,6 +13,11 @@ void metrics_write(const struct manager *m, struct buf *out)
     for (const struct cluster *c = m->clusters; c; c = c->hh.next)
         metric_value(out, "meshwright_cluster_up", c->state == CLUSTER_REACHABLE, "namespace",
                      c->ns, "cluster", c->name, (char *)NULL);
+    metric_head(out, "meshwright_cluster_writes_paused", "gauge",
+                "1 while writes to the member cluster are stopped because it fails them.");
+    for (const struct cluster *c = m->clusters; c; c = c->hh.next)
+        metric_value(out, "meshwright_cluster_writes_paused", c->breaker.open, "namespace", c->ns,
+                     "cluster", c->name, (char *)NULL);
     metric_head(out, "meshwright_writes_total", "counter",
                 "Writes answered with success, leases and events apart.");
     metric_value(out, "meshwright_writes_total", (double)m->writes, (char *)NULL);

@@ -49,6 +49,10 @@ static struct verdict reachable(const struct cluster *c)
 {
     switch (c->state) {
     case CLUSTER_REACHABLE:
+        if (c->breaker.open)
+            return verdict("Reachable", COND_TRUE, "WritesPaused", false,
+                           "the API server answers, but fails writes: they are paused, and tried "
+                           "one at a time");
         return verdict("Reachable", COND_TRUE, "Answering", false, "the API server answers");
     case CLUSTER_STRANGER:
         return verdict("Reachable", COND_FALSE, "IdentityChanged", true, c->problem.msg);

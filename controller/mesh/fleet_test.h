@@ -28,13 +28,17 @@ struct fleet {
     struct manager m;
     struct pki_pair root;
     int rv;
-    int writes, in_flight,
-        most_in_flight; /* to members; in flight: of one cluster, when it was asked */
-    bool held;          /* answers to writes are kept back */
-    int refuse;         /* HTTP status for writes, 0: they are taken */
-    const char *retry_after;
+    int writes, most_in_flight; /* to members; of one cluster, when one of its writes was asked */
     int waves_out_of_order;
     size_t passes;
+    /* Writes to this cluster (NULL: none) of paths that hold `only` (NULL: all) are refused so. */
+    struct fleet_refusal {
+        const char *cluster, *only;
+        int status;
+        const char *headers;
+        int asked, forced; /* how often; of them with force, which is never refused */
+    } refusal;
+    const char *owner; /* of what is read by itself */
 };
 
 static struct cluster *fleet_cluster_of(struct fleet *f, const char *head)
@@ -90,6 +94,17 @@ static void fleet_check_order(struct fleet *f, struct cluster *c, const json_t *
             f->waves_out_of_order += r->obj->meta.managed && plan_wave_of(r->obj->meta.wave) > wave;
 }
 
+static bool fleet_refuses(struct fleet *f, const struct cluster *c, const struct fake_request *q)
+{
+    struct fleet_refusal *r = &f->refusal;
+    if (!r->cluster || !str_eq(c->name, r->cluster) || (r->only && !strstr(q->path, r->only)))
+        return false;
+    bool forced = r->only && strstr(q->path, "force=true");
+    r->asked++;
+    r->forced += forced;
+    return !forced;
+}
+
 static void fleet_patch(struct fleet *f, struct fake_conn *conn, const struct fake_request *q)
 {
     struct cluster *c = fleet_cluster_of(f, q->head);
@@ -99,12 +114,9 @@ static void fleet_patch(struct fleet *f, struct fake_conn *conn, const struct fa
     f->rv++;
     if (c) {
         f->writes++;
-        f->in_flight = (int)c->n_ops;
-        f->most_in_flight = f->in_flight > f->most_in_flight ? f->in_flight : f->most_in_flight;
-        if (f->refuse) {
-            auto_free char *after =
-                f->retry_after ? xasprintf("Retry-After: %s\r\n", f->retry_after) : xstrdup("");
-            fake_reply(conn, f->refuse, after, "{}");
+        f->most_in_flight = (int)c->n_ops > f->most_in_flight ? (int)c->n_ops : f->most_in_flight;
+        if (fleet_refuses(f, c, q)) {
+            fake_reply(conn, f->refusal.status, str_or(f->refusal.headers, ""), "{}");
             return;
         }
         fleet_check_order(f, c, obj);
@@ -129,6 +141,14 @@ static void fleet_secret(const struct fleet *f, struct fake_conn *conn)
     fake_reply(conn, 200, "", text);
 }
 
+static void fleet_read(const struct fleet *f, struct fake_conn *conn)
+{
+    auto_json *o = json_pack("{s:[], s:{s:{s:s*}}}", "items", "metadata", "labels",
+                             PLAN_LABEL_OWNER_UID, f->owner);
+    auto_free char *text = jx_dump(o);
+    fake_reply(conn, 200, "", text);
+}
+
 static void fleet_handle(void *arg, struct fake_conn *conn, const struct fake_request *q)
 {
     struct fleet *f = arg;
@@ -141,7 +161,7 @@ static void fleet_handle(void *arg, struct fake_conn *conn, const struct fake_re
     else if (strstr(q->path, "/secrets/"))
         fleet_secret(f, conn);
     else
-        fake_reply(conn, 200, "", "{\"items\":[]}");
+        fleet_read(f, conn);
 }
 
 static struct kube_client *fleet_client(struct fleet *f, const char *token)

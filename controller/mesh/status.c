@@ -58,6 +58,20 @@ static struct verdict member_reachable(const struct mesh_pass *p, const struct m
     return yes("Answering", "the API server answers");
 }
 
+/* Without the server's own words: they name another object each time, and a status that changes with each try never
+ * rests. */
+static struct verdict paused(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    int code = mm->cluster->breaker.code;
+    const char *why =
+        code ? arena_printf(p->arena, "HTTP %d", code) : "no connection, or no answer in time";
+    return no("WritesPaused",
+              arena_printf(p->arena,
+                           "cluster %s: its API server fails writes (%s): they are paused, and "
+                           "tried one at a time; next: look at its API server and webhooks",
+                           mm->name, why));
+}
+
 /* What keeps a wave: a write that fails, somebody else's object, or simply work. */
 static struct verdict working(const struct mesh_pass *p, const struct mesh_member *mm)
 {
@@ -74,6 +88,8 @@ static struct verdict working(const struct mesh_pass *p, const struct mesh_membe
                                "cluster %s: another controller keeps changing %s; next: look at "
                                "its metadata.managedFields",
                                mm->name, op->key));
+    if (mm->cluster->breaker.open)
+        return paused(p, mm);
     if (op && op->failures > 2)
         return no("ApplyFailed",
                   arena_printf(p->arena, "cluster %s: %s: %s", mm->name, op->key, op->err.msg));

@@ -58,6 +58,8 @@ static bool seen(struct op *op)
     return r && records_compare_versions(r->obj->meta.rv, op->rv) >= 0;
 }
 
+static void fail_answered(struct op *op, const struct err *err);
+
 /* Moves an op on by time and by what the watch has shown. */
 static void settle(struct op *op)
 {
@@ -70,7 +72,7 @@ static void settle(struct op *op)
     if (op->state == OP_RUNNING && now >= op->until_ms) {
         struct err err;
         err_set(&err, ERR_TRANSIENT, 0, "no answer in time");
-        applier_fail(op, &err);
+        fail_answered(op, &err);
     }
 }
 
@@ -90,7 +92,7 @@ enum op_state applier_state(struct cluster *c, const struct gvr *gvr, const char
 
 bool applier_has_room(const struct cluster *c)
 {
-    return c->n_ops < APPLIER_IN_FLIGHT_MAX;
+    return c->n_ops < APPLIER_IN_FLIGHT_MAX && breaker_allows(&c->breaker, clock_ms(c->clock));
 }
 
 static void leave_running(struct op *op)
@@ -115,8 +117,10 @@ struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *n
         op->name = xstrdup(name);
         HASH_ADD_STR(c->ops, key, op);
     }
-    if (op->state != OP_RUNNING)
+    if (op->state != OP_RUNNING) {
         c->n_ops++;
+        op->probe = breaker_begin(&c->breaker);
+    }
     op->state = OP_RUNNING;
     op->verb = OP_APPLY;
     op->ours = false;
@@ -133,7 +137,7 @@ struct op *applier_running(struct cluster *c, const char *op_key)
 
 static const struct backoff backoff = {APPLIER_BACKOFF_MIN_MS, APPLIER_BACKOFF_MAX_MS};
 
-void applier_fail(struct op *op, const struct err *err)
+static void fail(struct op *op, const struct err *err)
 {
     struct cluster *c = op->cluster;
     leave_running(op);
@@ -145,10 +149,34 @@ void applier_fail(struct op *op, const struct err *err)
     cluster_touch(c);
 }
 
+void applier_fail(struct op *op, const struct err *err)
+{
+    breaker_abandon(&op->cluster->breaker, op->probe);
+    fail(op, err);
+}
+
+static void tell_breaker(struct op *op, const struct err *err)
+{
+    struct cluster *c = op->cluster;
+    bool was = c->breaker.open;
+    breaker_end(&c->breaker, op->probe, op->key, err, c->key, clock_ms(c->clock));
+    if (c->breaker.open != was)
+        log_warn(was ? "writes go on" : "writes are paused", "cluster", c->name, "error",
+                 err ? err->msg : "");
+}
+
+/* The cluster's own answer, or its silence. */
+static void fail_answered(struct op *op, const struct err *err)
+{
+    tell_breaker(op, err);
+    fail(op, err);
+}
+
 static void succeed(struct op *op)
 {
     struct cluster *c = op->cluster;
     int64_t now = clock_ms(c->clock);
+    tell_breaker(op, NULL);
     leave_running(op);
     bool again = op->applied_ms && now - op->applied_ms < APPLIER_FIGHT_MS &&
                  str_eq(op->intent, op->applied);
@@ -175,7 +203,7 @@ static void on_conflict_read(void *arg, const struct kube_response *r, const str
     const char *owner = err ? NULL : jx_str2(r->body, "metadata.labels", PLAN_LABEL_OWNER_UID);
     op->known_ours = owner && *op->owner && str_eq(owner, op->owner);
     struct err conflict = op->err;
-    applier_fail(op, &conflict);
+    fail_answered(op, &conflict);
 }
 
 static void look_after_conflict(struct op *op, const struct err *err)
@@ -194,7 +222,7 @@ static void on_applied(void *arg, const struct kube_response *r, const struct er
         return;
     }
     if (err) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     op->known_ours = false;
@@ -221,7 +249,7 @@ static void on_deleted(void *arg, const struct kube_response *r, const struct er
     (void)r;
     struct op *op = arg;
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     log_debug("deleted", "cluster", op->cluster->name, "object", op->key);
@@ -243,7 +271,7 @@ static void on_released(void *arg, const struct kube_response *r, const struct e
     (void)r;
     struct op *op = arg;
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     log_debug("released", "cluster", op->cluster->name, "object", op->key);
@@ -289,7 +317,7 @@ static void on_instances(void *arg, const struct kube_response *r, const struct 
 {
     struct op *op = arg;
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     if (!err && json_array_size(jx_get(r->body, "items")) > 0) {
@@ -305,7 +333,7 @@ static void on_group(void *arg, const struct kube_response *r, const struct err 
     struct op *op = arg;
     const char *gv = err ? NULL : jx_str(r->body, "preferredVersion.groupVersion");
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     if (!gv) {
@@ -339,7 +367,7 @@ static void on_swept(void *arg, const struct kube_response *r, const struct err 
     struct op *op = arg;
     (void)r;
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     sweep_next(op);
@@ -365,7 +393,7 @@ static void on_spread(void *arg, const struct kube_response *r, const struct err
     size_t i;
     json_t *cm;
     if (err) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     json_decref(op->sweep);
@@ -423,7 +451,7 @@ const struct op *applier_worst(const struct cluster *c)
 
 int64_t applier_next_ms(const struct cluster *c)
 {
-    int64_t next = -1, now = clock_ms(c->clock);
+    int64_t now = clock_ms(c->clock), next = breaker_next_ms(&c->breaker, now);
     for (const struct op *op = c->ops; op; op = op->hh.next) {
         bool over =
             op->until_ms <= now && op->state != OP_RUNNING; /* idle, whoever looks next will find */
@@ -444,4 +472,5 @@ void applier_cancel(struct cluster *c)
         op_free(op);
     }
     c->n_ops = 0;
+    c->breaker = (struct breaker){0};
 }

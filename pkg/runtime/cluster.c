@@ -142,8 +142,10 @@ static void set_state(struct cluster *c, enum cluster_state state, const struct 
     bool back = state == CLUSTER_REACHABLE && c->state == CLUSTER_UNREACHABLE;
     c->state = state;
     c->problem = err ? *err : (struct err){0};
-    if (back)
+    if (back) {
+        c->breaker = (struct breaker){0};
         wake_watches(c);
+    }
     if (changed)
         cluster_touch(c);
 }

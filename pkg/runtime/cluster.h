@@ -18,6 +18,7 @@
 #include "kube/client.h"
 #include "kube/watch.h"
 #include "plan/plan.h"
+#include "runtime/breaker.h"
 #include "runtime/records.h"
 
 enum {
@@ -96,6 +97,7 @@ struct cluster {
     struct cluster_task *tasks;
     struct op *ops; /* the applier's: writes on their way, by object */
     size_t n_ops;   /* of them, without an answer yet */
+    struct breaker breaker;
     cluster_changed_cb *changed;
     cluster_written_cb *written; /* may be NULL */
     void *arg;
