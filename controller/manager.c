@@ -61,8 +61,6 @@ void manager_enqueue_meshes(struct manager *m, const char *ns, int64_t delay_ms)
 
 /* --- who wants to hear of a cluster --- */
 
-enum { CHANGE_MS = 20 }; /* changes come in bursts */
-
 struct await {
     char **meshes;
     size_t n;
@@ -103,12 +101,11 @@ static void answer(struct manager *m, struct await *a, int64_t delay_ms)
     free(a);
 }
 
-void manager_cluster_changed(struct manager *m, struct cluster *c)
+void manager_cluster_changed(struct manager *m, const struct cluster *c)
 {
     struct await *a = await_of(m, c->key);
-    manager_enqueue(m, API_KIND_MEMBER_CLUSTER, c->key, CHANGE_MS);
     if (a)
-        answer(m, a, CHANGE_MS);
+        answer(m, a, MANAGER_CHANGE_MS);
 }
 
 void manager_cluster_known(struct manager *m, struct cluster *c)
@@ -116,7 +113,7 @@ void manager_cluster_known(struct manager *m, struct cluster *c)
     m->known_rev++;
     for (const struct hub_object *o = m->hub.kinds[API_KIND_MESH].all; o; o = o->hh.next)
         if (cluster_holds(c, str_or(jx_str(o->obj, "metadata.uid"), "")))
-            manager_enqueue(m, API_KIND_MESH, o->key, CHANGE_MS);
+            manager_enqueue(m, API_KIND_MESH, o->key, MANAGER_CHANGE_MS);
 }
 
 static bool lists(const json_t *mesh, const struct hub_object *cluster)

@@ -48,6 +48,10 @@ struct manager {
     int64_t give_back_ms, give_back_wait_ms; /* memory: when next, and how long after that */
 };
 
+enum {
+    MANAGER_CHANGE_MS = 20
+}; /* changes come in bursts: so long the first one waits for the others */
+
 /* Runs until SIGTERM or SIGINT, or until the lease is lost. Returns the process's exit code. */
 int manager_run(const struct options *o);
 
@@ -56,11 +60,11 @@ void manager_enqueue(struct manager *m, enum api_kind kind, const char *key, int
 /* Every Mesh of a namespace: something that they look at has changed. */
 void manager_enqueue_meshes(struct manager *m, const char *ns, int64_t delay_ms);
 
-/* The next change of a cluster (key "namespace/name", which need not be there yet) puts a Mesh into the queue, once: who
- * wants to hear of further ones asks again. So a cluster's changes cost nothing until its meshes have looked. */
+/* The next change of a cluster (key "namespace/name", which need not be there yet) puts a Mesh into the queue, once:
+ * who wants to hear of further ones asks again. So a cluster's changes cost nothing until its meshes have looked. */
 void manager_await(struct manager *m, const char *cluster_key, const char *mesh_key);
-/* Something in the cluster changed. */
-void manager_cluster_changed(struct manager *m, struct cluster *c);
+/* Something in the cluster changed: for the Meshes that wait for it. */
+void manager_cluster_changed(struct manager *m, const struct cluster *c);
 /* It was read for the first time: what is left in it of a Mesh that does not list it may want to go. */
 void manager_cluster_known(struct manager *m, struct cluster *c);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plans that are kept from pass to pass, so that a pass renders only what changed. An object is held as the text that
- * is sent, once for all plans that have it: most of a mesh is the same in every member. It is found by its intent, which
- * is the SHA-256 of all that it is made from. */
+ * is sent, once for all plans that have it: most of a mesh is the same in every member. It is found by its intent,
+ * which is the SHA-256 of all that it is made from. */
 #ifndef CONTROLLER_MESH_KEPT_H
 #define CONTROLLER_MESH_KEPT_H
 

@@ -13,9 +13,8 @@
 #include "runtime/cluster.h"
 
 enum {
-    /* Per cluster. A write costs an API server about 2.5 ms of CPU and takes it 5 to 10 ms with etcd: eight keep three
-     * cores busy, which is more than a small control plane has; more would only wait there, in front of others. And it is
-     * well below what API Priority and Fairness gives one client of the default level at a time. */
+    /* Per cluster. A write costs an API server about 2.5 ms of CPU and takes it 5 to 10 ms with etcd: eight keep two
+     * to four cores busy, which is what a small control plane has; more would only wait there, in front of others. */
     APPLIER_IN_FLIGHT_MAX = 8,
     APPLIER_SEEN_MS = 10000,    /* wait for our watch at most so long */
     APPLIER_RUNNING_MS = 60000, /* a write without an answer counts as failed */

@@ -131,7 +131,8 @@ void cluster_task_begin(struct cluster *c, struct cluster_task *t,
                         void (*drop)(struct cluster_task *t));
 void cluster_task_end(struct cluster_task *t);
 
-/* Whether it holds an object of a Mesh with this UID. Looks at all records when something changed since the last call. */
+/* Whether it holds an object of a Mesh with this UID. Looks at all records when something changed since the last
+ * call. */
 bool cluster_holds(struct cluster *c, const char *owner_uid);
 /* The UIDs of all those Meshes; good until the cluster changes. */
 const struct cluster_owners *cluster_owners(struct cluster *c);
