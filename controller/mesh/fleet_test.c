@@ -12,7 +12,7 @@ static size_t objects(struct fleet *f, const char *cluster)
     size_t n = 0;
     const struct cluster *c = manager_cluster(&f->m, "fleet", cluster);
     for (size_t i = 0; i < c->n_watches; i++)
-        n += HASH_COUNT(c->watches[i].records.all);
+        n += c->watches[i].records.n;
     return n;
 }
 
