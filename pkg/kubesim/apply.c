@@ -296,8 +296,7 @@ static json_t *apply(const struct sim_apply *a, const json_t *live, const json_t
     sim_fields_remove_below(&self->set, &reset);
     auto_json *merged = sim_merge(&t, live, applied);
     auto_json *obj = sim_fields_empty(&last) ? json_incref(merged) : prune(&t, merged, m, &last);
-    sim_drop_nulls(&t, obj);
-    auto_changes c = changes(a, &t, live, obj);
+    auto_changes c = changes(a, &t, live, obj); /* while what pruning has emptied is null */
     if (take(a, m, self, &c, causes, err) < 0)
         return NULL;
     strip(&self->set);
@@ -306,6 +305,7 @@ static json_t *apply(const struct sim_apply *a, const json_t *live, const json_t
         self->time = xstrdup0(a->now);
     }
     sim_managers_tidy(m);
+    sim_drop_nulls(&t, obj);
     return json_incref(obj);
 }
 
