@@ -236,6 +236,17 @@ static void keep_metadata(const json_t *live, json_t *obj)
         put_back(was, json_object_get(obj, "metadata"), names[i]);
 }
 
+/* Empty labels and so on are not stored. */
+static void tidy_metadata(json_t *obj)
+{
+    json_t *metadata = json_object_get(obj, "metadata"), *v;
+    const char *key;
+    void *next;
+    json_object_foreach_safe (metadata, next, key, v)
+        if ((json_is_object(v) || json_is_array(v)) && !json_object_size(v) && !json_array_size(v))
+            json_object_del(metadata, key);
+}
+
 static json_t *without_managed(const json_t *obj)
 {
     json_t *copy = obj ? json_deep_copy(obj) : json_object();
@@ -340,6 +351,7 @@ json_t *sim_apply(const struct sim_apply *a, const json_t *live, const json_t *a
         return NULL;
     sim_keep_apart(a, live, obj);
     keep_metadata(live, obj);
+    tidy_metadata(obj);
     sim_managers_write(&m, obj);
     return live && same_but_times(live, obj) ? json_deep_copy(live) : json_incref(obj);
 }
