@@ -216,9 +216,26 @@ static void play_apply(const struct step *s)
     json_decref(causes);
 }
 
+/* The object as the write makes it; where the server adds defaults to it, that is its answer. */
+static json_t *written(const struct step *s)
+{
+    const json_t *body = json_object_get(s->record, "body");
+    const char *verb = jx_str(s->record, "verb");
+    struct err err = {0};
+    json_t *obj;
+    if (jx_bool(s->record, "defaults", false) || str_eq(verb, "create") || str_eq(verb, "update"))
+        return json_deep_copy(json_object_get(s->record, "answer"));
+    if (str_eq(verb, "merge"))
+        obj = sim_merge_patch(s->live, body);
+    else
+        obj = sim_strategic_patch(&s->a, s->live, body, &err);
+    sim_keep_apart(&s->a, s->live, obj);
+    return obj;
+}
+
 static void play_update(const struct step *s)
 {
-    auto_json *obj = json_deep_copy(json_object_get(s->record, "answer"));
+    auto_json *obj = written(s);
     json_object_del(json_object_get(obj, "metadata"), "managedFields");
     json_t *given = jx_get(s->record, "body.metadata.managedFields");
     if (given)

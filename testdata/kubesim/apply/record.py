@@ -248,7 +248,7 @@ def deployments(server):
     c.step("apply", "st", {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "case"}, "status": {
         "conditions": [{"type": "Available", "status": "True"}], "replicas": 1}}, subresource="status", exact=False)
     c.step("merge", "st2", {"status": {"readyReplicas": 1, "conditions": [{"type": "X", "status": "True"}]}},
-           subresource="status")
+           subresource="status", exact=False)
     twice = copy.deepcopy(fewer)
     twice["spec"]["template"]["spec"]["containers"].append({"name": "one", "image": "k"})
     c.step("apply", "a", twice)
