@@ -89,6 +89,10 @@ $(O)/kubesim: $(O)/hack/kubesim/main.o $(SIMLIB) $(LIB)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
 
+$(O)/bench-writer: $(O)/hack/bench/fleet/writer.o $(LIB)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 $(FAULTS): $(FAULTOBJ) $(SIMLIB) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
 

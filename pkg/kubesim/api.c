@@ -190,6 +190,8 @@ void sim_api_handle(void *arg, struct sim_exchange *x, const struct sim_request 
         fail_path(&c);
         return;
     }
+    if (s->opts.seen)
+        s->opts.seen(s->opts.seen_arg, q);
     sim_cluster_tidy(c.cluster);
     c.cluster->stats.requests++;
     sim_now(c.now);

@@ -43,39 +43,43 @@ static json_t *read_case(const char *name)
     return v;
 }
 
+/* One write: what was stored (NULL: nothing), how it is recorded. */
+struct step {
+    const json_t *live, *record;
+    struct sim_apply a;
+    char *group;
+};
+
 /* The time of this step: that of the answer's entry which the live object has not. */
-static const char *time_of(const json_t *step)
+static const char *time_of(const struct step *s)
 {
     const char *newest = "";
     const json_t *entry;
     size_t i;
-    json_array_foreach (jx_get(step, "live.metadata.managedFields"), i, entry)
+    json_array_foreach (jx_get(s->live, "metadata.managedFields"), i, entry)
         if (strcmp(str_or(jx_str(entry, "time"), ""), newest) > 0)
             newest = jx_str(entry, "time");
-    json_array_foreach (jx_get(step, "answer.metadata.managedFields"), i, entry)
+    json_array_foreach (jx_get(s->record, "answer.metadata.managedFields"), i, entry)
         if (strcmp(str_or(jx_str(entry, "time"), ""), newest) > 0)
             return jx_str(entry, "time");
     return now;
 }
 
-static struct sim_apply of_step(const json_t *step, const json_t *schema, char **ret_group)
+static struct sim_apply apply_of(struct step *s, const json_t *schema)
 {
-    const char *answer =
-        json_object_get(step, "live") && !json_is_null(json_object_get(step, "live")) ? "live"
-                                                                                      : "body";
-    const json_t *like = json_object_get(step, answer);
+    const json_t *like = s->live ? s->live : json_object_get(s->record, "body");
     const char *version = jx_str(like, "apiVersion"), *slash = strchr(version, '/');
-    *ret_group = xstrndup(version, slash ? (size_t)(slash - version) : 0);
+    s->group = xstrndup(version, slash ? (size_t)(slash - version) : 0);
     return (struct sim_apply){
-        .group = *ret_group,
+        .group = s->group,
         .version = slash ? slash + 1 : version,
         .kind = jx_str(like, "kind"),
         .schema = schema,
-        .manager = jx_str(step, "manager"),
-        .subresource = jx_str(step, "subresource"),
-        .force = jx_bool(step, "force", false),
+        .manager = jx_str(s->record, "manager"),
+        .subresource = jx_str(s->record, "subresource"),
+        .force = jx_bool(s->record, "force", false),
         .has_status = schema != NULL,
-        .now = time_of(step),
+        .now = time_of(s),
     };
 }
 
@@ -196,56 +200,73 @@ static void check_refusal(const json_t *step, const json_t *causes, const struct
     check_same(step, "the message", text, json_object_get(want, "message"));
 }
 
-static void play_apply(const struct sim_apply *a, const json_t *step)
+static void play_apply(const struct step *s)
 {
-    const json_t *live = json_object_get(step, "live");
     struct err err = {0};
     json_t *causes = NULL;
-    auto_json *before = json_deep_copy(live);
-    auto_json *got = sim_apply(a, json_is_null(live) ? NULL : live, json_object_get(step, "body"),
-                               &causes, &err);
-    assert_true(json_equal(before, live));
-    if (jx_int(step, "status", 0) >= 300) {
-        check_refusal(step, causes, &err);
-    } else {
-        if (got)
-            check_object(step, got);
-        else
-            wrong += (unsigned)fprintf(stderr, "%s\n", err.msg);
-    }
+    auto_json *before = json_deep_copy(s->live);
+    auto_json *got = sim_apply(&s->a, s->live, json_object_get(s->record, "body"), &causes, &err);
+    assert_true(!s->live || json_equal(before, s->live));
+    if (jx_int(s->record, "status", 0) >= 300)
+        check_refusal(s->record, causes, &err);
+    else if (got)
+        check_object(s->record, got);
+    else
+        wrong += (unsigned)fprintf(stderr, "%s\n", err.msg);
     json_decref(causes);
 }
 
-static void play_update(const struct sim_apply *a, const json_t *step)
+/* The object as the write makes it; where the server adds defaults to it, that is its answer. */
+static json_t *written(const struct step *s)
 {
-    const json_t *live = json_object_get(step, "live");
-    auto_json *obj = json_deep_copy(json_object_get(step, "answer"));
+    const json_t *body = json_object_get(s->record, "body");
+    const char *verb = jx_str(s->record, "verb");
+    struct err err = {0};
+    json_t *obj;
+    if (jx_bool(s->record, "defaults", false) || str_eq(verb, "create") || str_eq(verb, "update"))
+        return json_deep_copy(json_object_get(s->record, "answer"));
+    if (str_eq(verb, "merge"))
+        obj = sim_merge_patch(s->live, body);
+    else
+        obj = sim_strategic_patch(&s->a, s->live, body, &err);
+    sim_keep_apart(&s->a, s->live, obj);
+    return obj;
+}
+
+static void play_update(const struct step *s)
+{
+    auto_json *obj = written(s);
     json_object_del(json_object_get(obj, "metadata"), "managedFields");
-    json_t *given = jx_get(step, "body.metadata.managedFields");
+    json_t *given = jx_get(s->record, "body.metadata.managedFields");
     if (given)
         jx_set_new(obj, "metadata.managedFields", json_deep_copy(given));
-    sim_track_update(a, json_is_null(live) ? NULL : live, obj);
-    check_object(step, obj);
+    sim_track_update(&s->a, s->live, obj);
+    check_object(s->record, obj);
+}
+
+static void play_step(const json_t *record, const json_t *schema, const json_t *live)
+{
+    struct step s = {.live = live, .record = record};
+    s.a = apply_of(&s, schema);
+    if (str_eq(jx_str(record, "verb"), "apply"))
+        play_apply(&s);
+    else
+        play_update(&s);
+    xfreep(&s.group);
 }
 
 static void play(const char *name)
 {
     auto_json *kase = read_case(name);
-    const json_t *schema = json_object_get(kase, "schema");
-    if (json_is_null(schema))
-        schema = NULL;
-    const json_t *step;
+    const json_t *schema = json_object_get(kase, "schema"), *step, *live = NULL;
     size_t i;
     json_array_foreach (json_object_get(kase, "steps"), i, step) {
-        auto_free char *group = NULL;
-        struct sim_apply a = of_step(step, schema, &group);
         unsigned before = wrong;
-        if (str_eq(jx_str(step, "verb"), "apply"))
-            play_apply(&a, step);
-        else
-            play_update(&a, step);
+        play_step(step, json_is_object(schema) ? schema : NULL, live);
         if (wrong != before)
             fprintf(stderr, "^ %s step %zu\n", name, i);
+        if (jx_int(step, "status", 0) < 300)
+            live = json_object_get(step, "answer");
     }
 }
 
@@ -269,10 +290,180 @@ static void test_as_the_server_does(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* --- what holds for any object --- */
+
+static uint64_t seed = 7;
+
+static unsigned below(unsigned n)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % n;
+}
+
+static json_t *some_names(const char *key, unsigned max)
+{
+    json_t *list = json_array();
+    unsigned used = 0;
+    for (unsigned n = 1 + below(max); n > 0; n--) {
+        unsigned which = below(6);
+        if (!(used & 1u << which))
+            json_array_append_new(list,
+                                  json_pack("{ss si}", key, (const char[2]){(char)('a' + which), 0},
+                                            "v", (int)below(3)));
+        used |= 1u << which;
+    }
+    return list;
+}
+
+static json_t *some_labels(void)
+{
+    json_t *labels = json_object();
+    for (unsigned n = 1 + below(3); n > 0; n--)
+        json_object_set_new(labels, (const char[2]){(char)('a' + below(5)), 0},
+                            json_sprintf("%u", below(3)));
+    return labels;
+}
+
+/* A Deployment that says something of a few fields: maps, sets, whole lists, plain values. */
+static json_t *some_intent(void)
+{
+    json_t *obj = json_pack("{ss ss s{ss}}", "apiVersion", "apps/v1", "kind", "Deployment",
+                            "metadata", "name", "d");
+    if (below(2))
+        jx_set_new(obj, "metadata.labels", some_labels());
+    if (below(3) == 0)
+        jx_set_new(obj, "metadata.finalizers", json_pack("[s]", below(2) ? "f/a" : "f/b"));
+    if (below(2))
+        jx_set_new(obj, "spec.replicas", json_integer(below(3)));
+    if (below(2))
+        jx_set_new(obj, "spec.template.spec.containers", some_names("name", 4));
+    if (below(2))
+        jx_set_new(obj, "spec.template.spec.tolerations", some_names("key", 2));
+    if (below(3) == 0)
+        jx_set_new(obj, "spec.template.spec.nodeSelector", some_labels());
+    return obj;
+}
+
+static json_t *must_apply(const char *manager, const json_t *live, const json_t *intent)
+{
+    struct sim_apply a = {.group = "apps",
+                          .version = "v1",
+                          .kind = "Deployment",
+                          .manager = manager,
+                          .force = true,
+                          .now = now};
+    struct err err = {0};
+    json_t *got = sim_apply(&a, live, intent, NULL, &err);
+    if (!got)
+        fail_msg("%s", err.msg);
+    return got;
+}
+
+static void assert_equal(const json_t *a, const json_t *b)
+{
+    if (!json_equal(a, b)) {
+        print_difference("", a, b);
+        fail();
+    }
+}
+
+static void test_apply_again_changes_nothing(void **state)
+{
+    (void)state;
+    auto_json *live = NULL;
+    for (int i = 0; i < ROUNDS; i++) {
+        auto_json *intent = some_intent();
+        const char *manager = below(2) ? "a" : "b";
+        json_t *once = must_apply(manager, live, intent);
+        auto_json *again = must_apply(manager, once, intent);
+        assert_equal(again, once);
+        json_decref(live);
+        live = once;
+    }
+}
+
+/* What another manager has stays as it is, and nothing else does. */
+static void test_apply_nothing_removes_what_was_owned(void **state)
+{
+    (void)state;
+    auto_json *nothing = json_pack("{ss ss s{ss}}", "apiVersion", "apps/v1", "kind", "Deployment",
+                                   "metadata", "name", "d");
+    for (int i = 0; i < ROUNDS; i++) {
+        auto_json *base = some_intent(), *mine = some_intent();
+        auto_json *first = must_apply("base", NULL, base);
+        auto_json *both = must_apply("mine", first, mine);
+        auto_json *after = must_apply("mine", both, nothing);
+        struct sim_type t = sim_type_of("apps", "Deployment", NULL);
+        json_object_del(json_object_get(first, "metadata"), "managedFields");
+        json_object_del(json_object_get(after, "metadata"), "managedFields");
+        auto_fields theirs = sim_fields_of(&t, first);
+        auto_fields left = sim_fields_of(&t, after);
+        auto_fields owned = sim_fields_of(&t, mine);
+        /* All that is left, base had said; what both had said and mine took away, base has no more. */
+        sim_fields_remove(&left, &theirs);
+        assert_true(sim_fields_empty(&left));
+        sim_fields_remove(&theirs, &owned);
+        auto_fields kept = sim_fields_of(&t, after);
+        sim_fields_remove(&theirs, &kept);
+        assert_true(sim_fields_empty(&theirs));
+    }
+}
+
+/* An apply over an update and back is tracked without loss: each field of the object has an owner. */
+static void test_updates_are_owned(void **state)
+{
+    (void)state;
+    struct sim_apply a = {
+        .group = "apps", .version = "v1", .kind = "Deployment", .manager = "u", .now = now};
+    struct sim_type t = sim_type_of("apps", "Deployment", NULL);
+    auto_json *live = NULL;
+    for (int i = 0; i < ROUNDS; i++) {
+        auto_json *obj = some_intent();
+        sim_track_update(&a, live, obj);
+        auto_json *bare = json_deep_copy(obj);
+        json_object_del(json_object_get(bare, "metadata"), "managedFields");
+        json_object_del(json_object_get(bare, "metadata"), "name");
+        json_object_del(bare, "apiVersion");
+        json_object_del(bare, "kind");
+        json_object_del(json_object_size(json_object_get(bare, "metadata")) ? NULL : bare,
+                        "metadata");
+        auto_fields all = sim_fields_of(&t, bare);
+        const json_t *entries = jx_get(obj, "metadata.managedFields"), *entry;
+        size_t j;
+        json_array_foreach (entries, j, entry) {
+            auto_fields set = sim_fields_of_json(json_object_get(entry, "fieldsV1"));
+            sim_fields_remove(&all, &set);
+        }
+        if (json_array_size(entries))
+            assert_true(sim_fields_empty(&all));
+        json_decref(live);
+        live = json_incref(obj);
+    }
+}
+
+static void test_refuses(void **state)
+{
+    (void)state;
+    struct sim_apply a = {.group = "", .version = "v1", .kind = "ConfigMap", .manager = "m"};
+    static const char *const cases[] = {"{}", "{\"metadata\":[]}",
+                                        "{\"metadata\":{\"managedFields\":[]}}"};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        auto_json *applied = json_loads(cases[i], 0, NULL);
+        struct err err = {0};
+        assert_null(sim_apply(&a, NULL, applied, NULL, &err));
+        assert_int_equal(err.class, ERR_INVALID);
+        assert_int_equal(err.code, 400);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_as_the_server_does),
+        cmocka_unit_test(test_apply_again_changes_nothing),
+        cmocka_unit_test(test_apply_nothing_removes_what_was_owned),
+        cmocka_unit_test(test_updates_are_owned),
+        cmocka_unit_test(test_refuses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sets of fields, as metadata.managedFields has them: a tree of path elements, each "f:<name>", "k:<keys as compact JSON,
- * sorted>", "v:<value>" or "i:<index>". A node may be a member, have children, or both. Source: structured-merge-diff,
- * fieldpath. Depth is bounded by that of the JSON they come from. */
+/* Sets of fields, as metadata.managedFields has them: a tree of path elements, each "f:<name>", "k:<keys as compact
+ * JSON, sorted>", "v:<value>" or "i:<index>". A node may be a member, have children, or both. Source:
+ * structured-merge-diff, fieldpath. Depth is bounded by that of the JSON they come from. */
 #ifndef KUBESIM_FIELDS_H
 #define KUBESIM_FIELDS_H
 

@@ -21,6 +21,9 @@ struct kubesim_opts {
     /* Deployments become available, LoadBalancer Services get an address: what controllers of a real cluster would do
      * and ours waits for. A Namespace's deletion removes what is in it. Always on for the last. */
     bool act;
+    /* Called with each request that the API gets, before it is worked on; or NULL. */
+    void (*seen)(void *arg, const struct sim_request *q);
+    void *seen_arg;
 };
 /* Makes a CA and the server's certificate in memory. */
 struct kubesim *kubesim_new(uv_loop_t *loop, const struct kubesim_opts *o, struct err *err);
