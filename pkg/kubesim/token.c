@@ -138,7 +138,7 @@ void sim_token_request(struct sim_call *c)
         sim_fail_method(c);
         return;
     }
-    auto_json *request = sim_body(c, false);
+    auto_json *request = sim_body_or_empty(c);
     if (!request)
         return;
     int64_t seconds = jx_int(request, "spec.expirationSeconds", 3600);

@@ -59,6 +59,14 @@ json_t *sim_body(struct sim_call *c, bool yaml)
     return tree ? tree : fail_body(c, &err);
 }
 
+json_t *sim_body_or_empty(struct sim_call *c)
+{
+    if (!content_is(c, SIM_PROTO))
+        return sim_body(c, false);
+    json_t *tree = sim_proto_decode(c->q->body, c->q->body_len, NULL);
+    return tree ? tree : json_object();
+}
+
 static json_t *object_body(struct sim_call *c, bool yaml)
 {
     json_t *tree = sim_body(c, yaml);
