@@ -319,11 +319,11 @@ static int check_applied(const struct sim_apply *a, const json_t *applied, struc
     auto_free char *twice = sim_find_duplicate(&t, applied);
     if (!twice)
         return 0;
-    auto_free char *version = api_version(a);
     return err_set(err, ERR_INVALID, 500,
-                   "failed to create typed patch object (%s/%s; %s, Kind=%s): %s",
+                   "failed to create typed patch object (%s/%s; %s/%s, Kind=%s): %s",
                    str_or(jx_str(applied, "metadata.namespace"), ""),
-                   str_or(jx_str(applied, "metadata.name"), ""), version, a->kind, twice);
+                   str_or(jx_str(applied, "metadata.name"), ""), str_or(a->group, ""), a->version,
+                   a->kind, twice);
 }
 
 json_t *sim_apply(const struct sim_apply *a, const json_t *live, const json_t *applied,

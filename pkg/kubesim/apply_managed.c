@@ -81,6 +81,18 @@ static bool read_entry(struct sim_managers *m, const json_t *entry)
     return true;
 }
 
+/* The order in which messages name them. */
+static int by_name(const void *a, const void *b)
+{
+    const struct sim_manager *x = a, *y = b;
+    int c = strcmp(x->name, y->name);
+    if (!c)
+        c = y->apply - x->apply;
+    if (!c)
+        c = strcmp(x->api_version, y->api_version);
+    return c ? c : strcmp(str_or(x->subresource, ""), str_or(y->subresource, ""));
+}
+
 struct sim_managers sim_managers_of(const json_t *obj)
 {
     struct sim_managers m = {0};
@@ -91,6 +103,8 @@ struct sim_managers sim_managers_of(const json_t *obj)
             sim_managers_done(&m);
             break;
         }
+    if (m.n)
+        qsort(m.v, m.n, sizeof *m.v, by_name);
     return m;
 }
 

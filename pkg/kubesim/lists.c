@@ -29,8 +29,9 @@ static struct sim_type of_struct(const struct sim_struct *s, const char *name)
     t.whole = r->how == SIM_ROW_WHOLE;
     if (r->how == SIM_ROW_SET)
         t.list = SIM_LIST_SET;
-    else if (r->how == SIM_ROW_MAP)
+    else if (r->how == SIM_ROW_MAP || r->how == SIM_ROW_ITEMS)
         t.list = SIM_LIST_MAP;
+    t.whole_items = r->how == SIM_ROW_ITEMS;
     return t;
 }
 
@@ -89,7 +90,7 @@ struct sim_type sim_type_item(const struct sim_type *t)
         return (struct sim_type){.open = true};
     if (t->schema)
         return of_schema(json_object_get(t->schema, "items"), false);
-    return (struct sim_type){.fields = t->fields};
+    return (struct sim_type){.fields = t->fields, .whole = t->whole_items};
 }
 
 struct sim_type sim_type_below(const struct sim_type *t, const char *element)

@@ -15,6 +15,7 @@ struct sim_struct;
 struct sim_type {
     enum sim_list_type list; /* when the value is a list */
     bool whole;              /* when it is an object: one value */
+    bool whole_items;        /* the same of a list's items */
     bool declared;           /* as a field of its object, not only as one key of a map */
     bool open;               /* nothing is known of what is below */
     const char *keys;        /* of SIM_LIST_MAP: "port=0,protocol=TCP", names with defaults */

@@ -9,7 +9,8 @@
 
 #include "kubesim/lists.h"
 
-enum { SIM_ROW_STRUCT, SIM_ROW_WHOLE, SIM_ROW_SET, SIM_ROW_MAP };
+/* ITEMS: a map whose items are one value each. */
+enum { SIM_ROW_STRUCT, SIM_ROW_WHOLE, SIM_ROW_SET, SIM_ROW_MAP, SIM_ROW_ITEMS };
 
 /* A field that is not as the rule has it, or has such fields below. */
 struct sim_row {

@@ -9,7 +9,7 @@
 
 static const struct sim_row object_meta_rows[] = {
     {"finalizers", SIM_ROW_SET, NULL, NULL},
-    {"ownerReferences", SIM_ROW_MAP, "uid", NULL},
+    {"ownerReferences", SIM_ROW_ITEMS, "uid", NULL},
 };
 static const struct sim_struct object_meta = STRUCT_OF(object_meta_rows);
 
@@ -44,7 +44,7 @@ const struct sim_struct sim_object = STRUCT_OF(object_rows);
 
 static const struct sim_row service_account_rows[] = {
     {"metadata", SIM_ROW_STRUCT, NULL, &object_meta},
-    {"secrets", SIM_ROW_MAP, "name", NULL},
+    {"secrets", SIM_ROW_ITEMS, "name", NULL},
 };
 static const struct sim_struct service_account = STRUCT_OF(service_account_rows);
 
@@ -141,9 +141,9 @@ static const struct sim_row pod_spec_rows[] = {
     {"affinity", SIM_ROW_STRUCT, NULL, &affinity},
     {"containers", SIM_ROW_MAP, "name", &container},
     {"ephemeralContainers", SIM_ROW_MAP, "name", &container},
-    {"evictionResponders", SIM_ROW_MAP, "name", NULL},
+    {"evictionResponders", SIM_ROW_ITEMS, "name", NULL},
     {"hostAliases", SIM_ROW_MAP, "ip", NULL},
-    {"imagePullSecrets", SIM_ROW_MAP, "name", NULL},
+    {"imagePullSecrets", SIM_ROW_ITEMS, "name", NULL},
     {"initContainers", SIM_ROW_MAP, "name", &container},
     {"nodeSelector", SIM_ROW_WHOLE, NULL, NULL},
     {"resourceClaims", SIM_ROW_MAP, "name", NULL},
