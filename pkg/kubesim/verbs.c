@@ -170,7 +170,7 @@ static bool check_applied(struct sim_call *c, json_t *tree)
         sim_fail(c, 400, "BadRequest", NULL, "metadata.managedFields must be nil");
         return false;
     }
-    return sim_check_place(c, tree);
+    return true;
 }
 
 static void create_applied(struct sim_call *c, const json_t *tree, const struct sim_apply *a)
@@ -178,6 +178,13 @@ static void create_applied(struct sim_call *c, const json_t *tree, const struct 
     struct err err = {0};
     json_t *causes = NULL;
     const char *uid = jx_str(tree, "metadata.uid");
+    auto_json *merged = sim_apply(a, NULL, tree, &causes, &err);
+    if (!merged) {
+        fail_apply(c, &err, causes);
+        return;
+    }
+    if (!sim_check_place(c, merged))
+        return;
     if (c->sub) {
         sim_fail_name(c, c->kind, c->name);
         return;
@@ -189,11 +196,7 @@ static void create_applied(struct sim_call *c, const json_t *tree, const struct 
         sim_fail_conflict(c, why);
         return;
     }
-    auto_json *merged = sim_apply(a, NULL, tree, &causes, &err);
-    if (merged)
-        sim_create(c, merged, true);
-    else
-        fail_apply(c, &err, causes);
+    sim_create(c, merged, true);
 }
 
 static void patch_apply(struct sim_call *c)
@@ -215,14 +218,12 @@ static void patch_apply(struct sim_call *c)
         create_applied(c, tree, &a);
         return;
     }
-    if (!sim_check_version(c, live, tree))
-        return;
     auto_json *old = live_tree(c, live);
     auto_json *merged = sim_apply(&a, old, tree, &causes, &err);
-    if (merged)
-        sim_update(c, live, old, merged, true);
-    else
+    if (!merged)
         fail_apply(c, &err, causes);
+    else if (sim_check_place(c, tree) && sim_check_version(c, live, tree))
+        sim_update(c, live, old, merged, true);
 }
 
 /* The patched object, or NULL, answered. */
