@@ -112,6 +112,8 @@ bool sim_review(struct sim_call *c, const char *group, const char *resource);
 
 /* The body as a tree; NULL: answered already. yaml: YAML is fine too. */
 json_t *sim_body(struct sim_call *c, bool yaml);
+/* The same of a kind whose protobuf nobody reads here: an empty object then. */
+json_t *sim_body_or_empty(struct sim_call *c);
 
 /* --- watches (watch.c) --- */
 

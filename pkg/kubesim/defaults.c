@@ -297,8 +297,6 @@ static const struct {
     {"", "Secret", NULL, default_secret},
     {"", "Pod", NULL, decode_pod},
     {"", "Endpoints", endpoints_rules, NULL},
-    {"", "Event", event_rules, NULL},
-    {"events.k8s.io", "Event", events_rules, NULL},
     {"apps", "Deployment", NULL, default_deployment},
     {"autoscaling", "HorizontalPodAutoscaler", hpa_rules, NULL},
     {"discovery.k8s.io", "EndpointSlice", slice_rules, NULL},
@@ -396,6 +394,8 @@ void sim_default_store(struct sim_cluster *c, const struct sim_kind *k, json_t *
         sim_store_service(c, tree, old);
     else if (str_eq(k->kind, "CustomResourceDefinition"))
         store_versions(tree);
+    else if (str_eq(k->kind, "Event"))
+        set_all(tree, *k->group ? events_rules : event_rules);
     else if (str_eq(k->kind, "Namespace"))
         set_at(tree, "spec", "{\"finalizers\":[\"kubernetes\"]}");
     else if (str_eq(k->kind, "Node"))

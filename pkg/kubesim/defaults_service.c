@@ -42,6 +42,10 @@ void sim_decode_service(json_t *service)
         missing(spec, "externalTrafficPolicy", json_string("Cluster"));
     if (is_type(service, "LoadBalancer"))
         missing(spec, "allocateLoadBalancerNodePorts", json_true());
+    if (is_type(service, "LoadBalancer"))
+        json_array_foreach (jx_get(service, "status.loadBalancer.ingress"), i, port)
+            if (jx_str(port, "ip"))
+                missing(port, "ipMode", json_string("VIP"));
     json_array_foreach (json_object_get(spec, "ports"), i, port) {
         if (!json_is_object(port))
             continue;

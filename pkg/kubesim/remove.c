@@ -136,9 +136,11 @@ static void answer_list(struct sim_call *c, json_t *items)
 {
     auto_free char *kind = xstrdup(c->kind->list_kind);
     auto_free char *version = xasprintf("%" PRIu64, c->cluster->version);
-    sim_answer(c, 200,
-               json_pack("{s:s, s:s, s:{s:s}, s:o}", "kind", kind, "apiVersion", c->api_version,
-                         "metadata", "resourceVersion", version, "items", items));
+    json_t *list = json_pack("{s:s, s:s, s:{s:s}, s:o}", "kind", kind, "apiVersion",
+                             c->api_version, "metadata", "resourceVersion", version, "items", items);
+    if (c->kind->traits & SIM_CUSTOM)
+        jx_set_str(list, "metadata.continue", "");
+    sim_answer(c, 200, list);
 }
 
 void sim_delete_collection(struct sim_call *c)

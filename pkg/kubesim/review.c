@@ -40,7 +40,7 @@ bool sim_review(struct sim_call *c, const char *group, const char *resource)
         sim_fail_method(c);
         return true;
     }
-    json_t *review = sim_body(c, false);
+    json_t *review = sim_body_or_empty(c);
     if (!review)
         return true;
     jx_set_str(review, "kind", kind);

@@ -100,6 +100,13 @@ static void answer_token(struct sim_call *c, const struct sim_object *account, j
 {
     char end[CLOCK_RFC3339_MAX];
     int64_t now = clock_s(&clock_system);
+    struct sim_apply a = {.group = "authentication.k8s.io",
+                          .version = "v1",
+                          .kind = "TokenRequest",
+                          .manager = str_or(sim_query_get(&c->query, "fieldManager"), "unknown"),
+                          .subresource = "token",
+                          .now = c->now};
+    sim_track_update(&a, NULL, request);
     json_t *audiences = jx_get(request, "spec.audiences");
     if (json_array_size(audiences) == 0) {
         jx_set_new(request, "spec.audiences", json_pack("[s]", ISSUER));
@@ -109,13 +116,6 @@ static void answer_token(struct sim_call *c, const struct sim_object *account, j
     auto_free char *token = sign(c->sim, claims);
     auto_free char *uid = sim_object_meta_str(account, "uid");
     clock_format(now + seconds, end);
-    struct sim_apply a = {.group = "authentication.k8s.io",
-                          .version = "v1",
-                          .kind = "TokenRequest",
-                          .manager = str_or(sim_query_get(&c->query, "fieldManager"), "unknown"),
-                          .subresource = "token",
-                          .now = c->now};
-    sim_track_update(&a, NULL, request);
     jx_set_str(request, "kind", "TokenRequest");
     jx_set_str(request, "apiVersion", "authentication.k8s.io/v1");
     jx_set_str(request, "metadata.name", c->name);
@@ -138,7 +138,7 @@ void sim_token_request(struct sim_call *c)
         sim_fail_method(c);
         return;
     }
-    auto_json *request = sim_body(c, false);
+    auto_json *request = sim_body_or_empty(c);
     if (!request)
         return;
     int64_t seconds = jx_int(request, "spec.expirationSeconds", 3600);

@@ -59,6 +59,14 @@ json_t *sim_body(struct sim_call *c, bool yaml)
     return tree ? tree : fail_body(c, &err);
 }
 
+json_t *sim_body_or_empty(struct sim_call *c)
+{
+    if (!content_is(c, SIM_PROTO))
+        return sim_body(c, false);
+    json_t *tree = sim_proto_decode(c->q->body, c->q->body_len, NULL);
+    return tree ? tree : json_object();
+}
+
 static json_t *object_body(struct sim_call *c, bool yaml)
 {
     json_t *tree = sim_body(c, yaml);
@@ -162,7 +170,7 @@ static bool check_applied(struct sim_call *c, json_t *tree)
         sim_fail(c, 400, "BadRequest", NULL, "metadata.managedFields must be nil");
         return false;
     }
-    return sim_check_place(c, tree);
+    return true;
 }
 
 static void create_applied(struct sim_call *c, const json_t *tree, const struct sim_apply *a)
@@ -170,6 +178,13 @@ static void create_applied(struct sim_call *c, const json_t *tree, const struct 
     struct err err = {0};
     json_t *causes = NULL;
     const char *uid = jx_str(tree, "metadata.uid");
+    auto_json *merged = sim_apply(a, NULL, tree, &causes, &err);
+    if (!merged) {
+        fail_apply(c, &err, causes);
+        return;
+    }
+    if (!sim_check_place(c, merged))
+        return;
     if (c->sub) {
         sim_fail_name(c, c->kind, c->name);
         return;
@@ -181,11 +196,7 @@ static void create_applied(struct sim_call *c, const json_t *tree, const struct 
         sim_fail_conflict(c, why);
         return;
     }
-    auto_json *merged = sim_apply(a, NULL, tree, &causes, &err);
-    if (merged)
-        sim_create(c, merged, true);
-    else
-        fail_apply(c, &err, causes);
+    sim_create(c, merged, true);
 }
 
 static void patch_apply(struct sim_call *c)
@@ -207,14 +218,12 @@ static void patch_apply(struct sim_call *c)
         create_applied(c, tree, &a);
         return;
     }
-    if (!sim_check_version(c, live, tree))
-        return;
     auto_json *old = live_tree(c, live);
     auto_json *merged = sim_apply(&a, old, tree, &causes, &err);
-    if (merged)
-        sim_update(c, live, old, merged, true);
-    else
+    if (!merged)
         fail_apply(c, &err, causes);
+    else if (sim_check_place(c, tree) && sim_check_version(c, live, tree))
+        sim_update(c, live, old, merged, true);
 }
 
 /* The patched object, or NULL, answered. */

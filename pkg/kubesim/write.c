@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "json/jx.h"
+#include "kubesim/defaults.h"
 
 /* --- checks --- */
 
@@ -269,6 +270,17 @@ static bool check_new(struct sim_call *c, json_t *tree)
     return false;
 }
 
+/* What a custom kind's schema says about it. */
+static bool check_schema(struct sim_call *c, const json_t *tree)
+{
+    struct sim_schema_error e = {0};
+    if (sim_schema_check(sim_cluster_schema(c->cluster, c->kind, c->version), tree, &e) == 0)
+        return true;
+    sim_fail_field(c, str_or(jx_str(tree, "metadata.name"), ""), e.field, e.reason, e.message);
+    sim_schema_error_done(&e);
+    return false;
+}
+
 void sim_create(struct sim_call *c, json_t *tree, bool applied)
 {
     char uid[SIM_UUID];
@@ -276,6 +288,8 @@ void sim_create(struct sim_call *c, json_t *tree, bool applied)
         return;
     clear_metadata(tree);
     sim_default_decode(c->cluster, c->kind, c->version, tree);
+    if (!check_schema(c, tree))
+        return;
     if (!applied) {
         struct sim_apply a = sim_apply_of(c, sim_manager(c));
         sim_keep_apart(&a, NULL, tree);
@@ -354,7 +368,10 @@ static void count_generation(struct sim_call *c, json_t *tree, const json_t *old
 {
     bool has_status = sim_serves_status(c->kind, c->version);
     bool counted = c->kind->traits & SIM_GENERATION;
-    if (counted && !same_but(tree, old, "metadata", has_status ? "status" : NULL))
+    const json_t *now = jx_get(tree, "metadata.annotations");
+    const json_t *before = jx_get(old, "metadata.annotations");
+    bool notes = (c->kind->traits & SIM_COUNTS_NOTES) && (now || before) && !json_equal(now, before);
+    if (counted && (notes || !same_but(tree, old, "metadata", has_status ? "status" : NULL)))
         jx_set_new(tree, "metadata.generation",
                    json_integer(jx_int(old, "metadata.generation", 0) + 1));
 }
@@ -414,7 +431,7 @@ void sim_update(struct sim_call *c, struct sim_object *live, const json_t *old, 
 {
     keep_metadata(tree, old);
     sim_default_decode(c->cluster, c->kind, c->version, tree);
-    if (!check_finalizers(c, tree, old))
+    if (!check_schema(c, tree) || !check_finalizers(c, tree, old))
         return;
     if (!applied) {
         struct sim_apply a = sim_apply_of(c, sim_manager(c));
