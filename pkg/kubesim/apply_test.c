@@ -262,6 +262,8 @@ static void play(const char *name)
     size_t i;
     json_array_foreach (json_object_get(kase, "steps"), i, step) {
         unsigned before = wrong;
+        const json_t *given = json_object_get(step, "live");
+        live = given ? given : live;
         play_step(step, json_is_object(schema) ? schema : NULL, live);
         if (wrong != before)
             fprintf(stderr, "^ %s step %zu\n", name, i);

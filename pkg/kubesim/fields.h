@@ -24,7 +24,6 @@ struct sim_fields *sim_fields_at(struct sim_fields *s, const char *element);
 struct sim_fields *sim_fields_find(const struct sim_fields *s, const char *element);
 
 bool sim_fields_empty(const struct sim_fields *s);
-bool sim_fields_equal(const struct sim_fields *a, const struct sim_fields *b);
 struct sim_fields sim_fields_copy(const struct sim_fields *s);
 
 /* In place: s with all of other, without all of other, only what is in other too. */

@@ -66,6 +66,9 @@ class Case:
     def step(self, verb, manager, body, force=False, subresource=None, exact=True):
         """exact: the server adds no defaults of its own in this step."""
         time.sleep(1.02)
+        changed = self.server.ask("GET", path_of(self.target))[1] if self.live else None  # by a controller
+        changed = changed if changed != self.live else None
+        self.live = changed or self.live
         query = f"?fieldManager={manager}" + ("&force=true" if force else "")
         below = "/" + subresource if subresource else ""
         if verb == "create":
@@ -78,6 +81,7 @@ class Case:
         else:
             status, answer = self.server.ask("PATCH", path_of(self.target) + below + query, body, CONTENT[verb])
         step = {"verb": verb, "manager": manager, "body": body, "status": status, "answer": answer}
+        step.update({"live": changed} if changed else {})
         step.update({"force": True} if force else {})
         step.update({"subresource": subresource} if subresource else {})
         step.update({} if exact else {"defaults": True})
@@ -87,7 +91,7 @@ class Case:
         return answer
 
     def write(self, name):
-        """A step a line; the live object of a step is the last answer that was no refusal."""
+        """A step a line; its live object, when not given, is the last answer that was no refusal."""
         case = same_each_time(self.case)
         steps = ",\n".join(compact(s) for s in case.pop("steps"))
         (HERE / name).write_text(compact(case)[:-1] + ',"steps":[\n' + steps + "\n]}\n")
@@ -297,6 +301,46 @@ def custom(server):
     c.write("custom.json")
 
 
+def others(server):
+    """Kinds of the other plans, and a CustomResourceDefinition."""
+    hpa = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "metadata": {"name": "case"}, "spec": {
+        "minReplicas": 1, "maxReplicas": 5, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "x"},
+        "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": {
+            "type": "Utilization", "averageUtilization": 80}}}]}}
+    pdb = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "case"}, "spec": {
+        "minAvailable": 1, "selector": {"matchLabels": {"app": "a"}}}}
+    endpoints = {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": {"name": "case"},
+                 "addressType": "IPv4", "ports": [{"name": "a", "port": 1, "protocol": "TCP"}],
+                 "endpoints": [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}]}
+    crd = yaml.safe_load((ROOT / "crds/trustbundles.yaml").read_text())
+    for version in crd["spec"]["versions"]:
+        schema = {"type": "object", "properties": {"spec": {"type": "object", "properties": {"a": {"type": "string"}}}}}
+        version.update(schema={"openAPIV3Schema": schema}, additionalPrinterColumns=[])
+    crd["spec"].update(group="case.example.org")
+    crd["metadata"]["name"] = crd["spec"]["names"]["plural"] + ".case.example.org"
+    for obj, key, value in ((hpa, "maxReplicas", 7), (pdb, "minAvailable", 2), (endpoints, None, None),
+                            (crd, "scope", "Cluster" if crd["spec"]["scope"] == "Namespaced" else "Namespaced")):
+        c = Case(server, "an object of another kind", obj)
+        time.sleep(2)
+        c.step("apply", "meshwright", obj, force=True, exact=False)
+        time.sleep(2)
+        c.step("apply", "meshwright", dict(obj, metadata=dict(obj["metadata"], labels={"a": "b"})), force=True,
+               exact=False)
+        less = copy.deepcopy(obj)
+        if key:
+            less["spec"][key] = value
+        else:
+            less["endpoints"] = []
+        if obj is not crd:
+            c.step("apply", "other", less)
+            c.step("update", "editor", lambda o, less=less: o.update({k: less[k] for k in less if k != "metadata"}))
+        c.step("apply", "meshwright", dict(obj, metadata=dict(obj["metadata"], annotations={"a": "b"})), force=True,
+               exact=False)
+        if obj is crd:
+            server.ask("DELETE", path_of(crd))
+        c.write(obj["kind"].lower() + ".json")
+
+
 def plan(server):
     """What we write ourselves: each object once, again, and with one label less."""
     for i, obj in enumerate(d for d in yaml.safe_load_all((ROOT / "testdata/istio/primary-c1/out.yaml").read_text()) if d):
@@ -332,7 +376,7 @@ def main():
             server.ask("PATCH", path_of(crd) + "?fieldManager=setup&force=true", crd, CONTENT["apply"])
     time.sleep(2)
     wanted = sys.argv[2:]
-    for make in (owners, updates, services, deployments, custom, plan):
+    for make in (owners, updates, services, deployments, custom, others, plan):
         if not wanted or make.__name__ in wanted:
             make(server)
 
