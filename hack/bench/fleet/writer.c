@@ -176,10 +176,11 @@ static void run(struct run *r, int64_t parallel)
     }
     while (alive) {
         int running;
-        if (curl_multi_perform(r->multi, &running) != CURLM_OK ||
-            curl_multi_poll(r->multi, NULL, 0, WAIT_MS, NULL) != CURLM_OK)
+        if (curl_multi_perform(r->multi, &running) != CURLM_OK)
             fatal("libcurl failed");
         alive -= reap(r);
+        if (curl_multi_poll(r->multi, NULL, 0, WAIT_MS, NULL) != CURLM_OK)
+            fatal("libcurl failed");
     }
 }
 
