@@ -70,7 +70,7 @@ struct sim_request {
     struct sim_fault fault; /* NONE, or one that the API has to do */
 };
 
-/* Called when a request is complete; q lives as long as x. Answer at once or later. Inside, the listener may be freed. */
+/* Called when a request is complete; q lives as long as x. Answer at once or later. May free the listener. */
 typedef void sim_handler(void *arg, struct sim_exchange *x, const struct sim_request *q);
 
 /* A whole answer. Copies. */
