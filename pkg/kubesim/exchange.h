@@ -42,13 +42,25 @@ struct sim_fault {
 
 /* Which requests a fault is for: those that match all that is set; of them the first `skip` ones not, then `times`. */
 struct sim_rule {
-    const char *cluster;  /* NULL: every one */
-    const char *method;   /* "WATCH" for a GET with watch=true; NULL: every one */
+    const char *cluster; /* NULL: every one */
+    const char
+        *method; /* "WATCH" for a GET with watch=true, "GET" for one without; NULL: every one */
     const char *path;     /* a part of it; NULL: every one */
     uint64_t index;       /* this request of all those of the listener, from 1 on; 0: any */
     unsigned skip, times; /* times 0: for ever */
     struct sim_fault fault;
 };
+
+/* A rule as text, for command lines: words with a space between them, of which only fault has to be there.
+ *
+ *   cluster=c1 method=PATCH path=/secrets index=17 skip=3 times=1 fault=status:429:2
+ *
+ *   fault=delay:MS | drop | reset-before | reset-after | truncate:BYTES | half-line | status:CODE[:RETRY_AFTER_SECONDS]
+ *         | goaway | silence | duplicate | reorder | expire
+ *
+ * The strings of *ret are its own: sim_rule_done. An error (ERR_INVALID) names the word. */
+int sim_rule_parse(const char *text, struct sim_rule *ret, struct err *err);
+void sim_rule_done(struct sim_rule *r);
 
 /* --- one request --- */
 
