@@ -2,6 +2,7 @@
 /* Bytes that libcurl would not send: pipelines, HTTP/1.0, what is malformed, noise. */
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -31,6 +32,9 @@ static void handle(void *arg, struct sim_exchange *x, const struct sim_request *
         f->held = x;
     } else if (strcmp(q->path, "/big") == 0) {
         sim_respond(x, 200, "text/plain", f->blob, BLOB);
+    } else if (strcmp(q->path, "/who") == 0) {
+        const char *name = q->client_cn ? q->client_cn : "nobody";
+        sim_respond(x, 200, "text/plain", name, strlen(name));
     } else {
         sim_header(x, "X-Bad", "a\r\nb: c");
         sim_respond(x, 200, "text/plain", q->body_len ? q->body : q->path,
@@ -53,7 +57,27 @@ static void raw_pump(struct raw *r)
     turn(r->f);
 }
 
-static void raw_open(struct fixture *f, struct raw *r, bool h2)
+struct raw_opts {
+    bool h2;
+    int tls;              /* 0: any version */
+    SSL_SESSION *session; /* to go on with */
+    const struct pki_pair *cert;
+};
+
+static void use_cert(SSL *tls, const struct pki_pair *p)
+{
+    BIO *cert = BIO_new_mem_buf(p->cert, -1), *key = BIO_new_mem_buf(p->key, -1);
+    X509 *x = PEM_read_bio_X509(cert, NULL, NULL, NULL);
+    EVP_PKEY *k = PEM_read_bio_PrivateKey(key, NULL, NULL, NULL);
+    assert_int_equal(SSL_use_certificate(tls, x), 1);
+    assert_int_equal(SSL_use_PrivateKey(tls, k), 1);
+    X509_free(x);
+    EVP_PKEY_free(k);
+    BIO_free(cert);
+    BIO_free(key);
+}
+
+static void raw_open_with(struct fixture *f, struct raw *r, const struct raw_opts *o)
 {
     struct sockaddr_in a = {.sin_family = AF_INET,
                             .sin_port = htons((uint16_t)sim_listener_port(f->listener)),
@@ -64,13 +88,23 @@ static void raw_open(struct fixture *f, struct raw *r, bool h2)
     assert_int_equal(fcntl(r->fd, F_SETFL, O_NONBLOCK), 0);
     r->ctx = SSL_CTX_new(TLS_client_method());
     r->tls = SSL_new(r->ctx);
-    if (h2)
+    SSL_set_max_proto_version(r->tls, o->tls);
+    if (o->cert)
+        use_cert(r->tls, o->cert);
+    if (o->session)
+        SSL_set_session(r->tls, o->session);
+    if (o->h2)
         SSL_set_alpn_protos(r->tls, (const unsigned char *)"\x02h2", 3);
     SSL_set_fd(r->tls, r->fd);
     SSL_set_connect_state(r->tls);
     for (int i = 0; i < 10000 && !SSL_is_init_finished(r->tls); i++)
         raw_pump(r);
     assert_true(SSL_is_init_finished(r->tls));
+}
+
+static void raw_open(struct fixture *f, struct raw *r, bool h2)
+{
+    raw_open_with(f, r, &(struct raw_opts){.h2 = h2});
 }
 
 static void raw_send(struct raw *r, const void *data, size_t len)
@@ -117,6 +151,29 @@ static unsigned count(const struct raw *r, const char *word)
     for (const char *p = text_of(&r->in); (p = strstr(p, word)); p++)
         n++;
     return n;
+}
+
+/* A session goes on with its ticket, and with it who the client is. */
+static void test_resumption(void **state)
+{
+    struct fixture *f = *state;
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    for (int i = 0; i < 4; i++) {
+        struct raw r;
+        struct raw_opts o = {.tls = versions[i / 2], .cert = i % 2 ? &f->client : NULL};
+        for (int again = 0; again <= 1; again++) {
+            raw_open_with(f, &r, &o);
+            assert_int_equal(SSL_version(r.tls), versions[i / 2]);
+            assert_int_equal(SSL_session_reused(r.tls), again);
+            raw_puts(&r, "GET /who HTTP/1.1\r\n\r\n");
+            PUMP_UNTIL(&r, count(&r, i % 2 ? "\r\n\r\nsomebody" : "\r\n\r\nnobody") == 1);
+            SSL_SESSION_free(o.session);
+            o.session = SSL_get1_session(r.tls);
+            SSL_shutdown(r.tls);
+            raw_close(&r);
+        }
+        SSL_SESSION_free(o.session);
+    }
 }
 
 /* Three at once, the second answered late: in order. */
@@ -311,9 +368,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        T(test_pipeline), T(test_many_in_a_pipeline), T(test_pipeline_limit), T(test_old_and_head),
-        T(test_continue), T(test_malformed),          T(test_endless_header), T(test_noise),
-        T(test_plain),
+        T(test_resumption),   T(test_pipeline), T(test_many_in_a_pipeline), T(test_pipeline_limit),
+        T(test_old_and_head), T(test_continue), T(test_malformed),          T(test_endless_header),
+        T(test_noise),        T(test_plain),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
