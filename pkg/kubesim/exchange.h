@@ -119,7 +119,8 @@ struct sim_listener_opts {
     void *arg;
 };
 /* A cluster is asked for by the first part of the path, "/clusters/<name>/api/v1/...", or by the TLS server name
- * "<name>.kubesim"; without both it is "". */
+ * "<name>.kubesim"; without both it is "". A client's certificate that is not by client_ca is as none. A request that
+ * is not understood is answered here with 400, one that is too large with 413. The process ignores SIGPIPE afterwards. */
 struct sim_listener *sim_listener_new(uv_loop_t *loop, const struct sim_listener_opts *o,
                                       struct err *err);
 int sim_listener_port(const struct sim_listener *l);
@@ -127,6 +128,8 @@ int sim_listener_port(const struct sim_listener *l);
 unsigned sim_listener_add_rule(struct sim_listener *l, const struct sim_rule *r);
 void sim_listener_remove_rule(struct sim_listener *l, unsigned id);
 uint64_t sim_listener_requests(const struct sim_listener *l); /* so far */
+uint64_t sim_listener_accepted(const struct sim_listener *l); /* connections so far; and open now */
+uint64_t sim_listener_open(const struct sim_listener *l);
 /* Closes every connection and calls what is due of gone and done; freed when the loop has closed the handles. NULL is
  * fine. */
 void sim_listener_free(struct sim_listener *l);
