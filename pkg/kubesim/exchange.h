@@ -120,7 +120,7 @@ struct sim_listener_opts {
 };
 /* A cluster is asked for by the first part of the path, "/clusters/<name>/api/v1/...", or by the TLS server name
  * "<name>.kubesim"; without both it is "". A client's certificate that is not by client_ca is as none. A request that
- * is not understood is answered here with 400, one that is too large with 413. The process ignores SIGPIPE afterwards. */
+ * is not understood is answered here with 400, one that is too large with 413. The process ignores SIGPIPE after it. */
 struct sim_listener *sim_listener_new(uv_loop_t *loop, const struct sim_listener_opts *o,
                                       struct err *err);
 int sim_listener_port(const struct sim_listener *l);
