@@ -102,6 +102,7 @@ $(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(SIMLIB) $(LIB)
 # LIBFUZZER=1, with clang: its fuzzer instead of our main, which replays files.
 $(FUZZBIN): $(O)/fuzz/%: $(O)/fuzz/%.o $(if $(LIBFUZZER),,$(O)/hack/fuzz_main.o) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+-include $(FUZZBIN:=.d)
 
 $(O)/hack/fuzz/read_dump: $(O)/hack/fuzz/read_dump.o $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -121,6 +122,7 @@ build/crds.json: $(wildcard crds/*.yaml)
 faults: $(FAULTS) all istio-data build/crds.json ## Every fault at every request of an install (EVERY=n: each n-th)
 	$(FAULTS) --controller build/release/meshwright --data build/share/istio-data --crds build/crds.json --every $(or $(EVERY),1) --parallel $(or $(PARALLEL),24) $(FAULT:%=--fault %)
 
+.PHONY: fuzz
 fuzz: ## Look for inputs that break the readers, and for differences to Go's (FUZZ_SECONDS=60 for each)
 	$(Q)hack/fuzz/run $(T)
 

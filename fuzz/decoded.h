@@ -43,8 +43,10 @@ static inline void decoded_read(struct decoded *d, const char *data, size_t len)
 
 static inline int decoded_object(void *arg, const char *data, size_t len)
 {
-    decoded_add(arg, data, len);
-    decoded_read(arg, data, len);
+    struct decoded *d = arg;
+    decoded_add(d, data, len);
+    (void)kube_read(d->encoding, kube_schema((enum kube_record_kind)(len % KUBE_RECORD_KINDS)),
+                    data, len, decoded_value, d, NULL);
     return 0;
 }
 
@@ -86,12 +88,12 @@ static inline void decoded_watch(struct decoded *d, const char *data, size_t siz
 
 typedef void decoded_fn(struct decoded *d, const char *data, size_t size, size_t step);
 
-/* Whole, byte by byte, and in pieces of some size. */
+/* Whole, byte by byte (when it is short), and in pieces of some size. */
 static inline void decoded_same(enum kube_encoding e, decoded_fn *decode, const char *data,
                                 size_t size)
 {
     struct decoded whole = {.encoding = e};
-    size_t steps[] = {1, 2 + size % 61};
+    size_t steps[] = {1 + size / 2048, 2 + size % 61};
     decode(&whole, data, size, size + 1);
     for (size_t i = 0; i < 2; i++) {
         struct decoded pieces = {.encoding = e};

@@ -1,5 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 
+// What differs between Go's decoders and ours by intent, each with the name under which it is counted. All of it is
+// well-formed enough for Go, and in nothing that an API server sends.
+//
+//	tag of more than 32 bits        Go drops the upper bits; protobuf has no such tag: we refuse
+//	group                           Go skips groups; Kubernetes has none: we refuse
+//	envelope without object         Go makes an empty object; we refuse, or skip the event
+//	envelope with two lists         Go takes the last; our objects have left by then: we refuse
+//	contentEncoding is set          Go pays no heed; it would be compressed: we refuse
+//	map entry that is cut short     Go reads on behind the entry's end; we refuse
+//	map entry of other types        Go reads a length where a number is; we skip it
+//	time without seconds            Go says 1970; we say nothing
+//	time that an empty one undoes   for us an empty time is as none: the one before it counts
+//	key that comes twice            Go lets null undo a value, and lays lists over each other; ours add up
+//	null in a list or map           Go makes an empty element; we skip it
+//	NUL in the list's version       we give strings of C, which end there
+//	event not in a line of its own  Go reads one document after the other; we read lines, as a server writes them
 package main
 
 import (
@@ -7,6 +23,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"reflect"
 	"strings"
 )
 
@@ -78,7 +95,7 @@ func oddLeaf(data []byte, s shape) string {
 
 func oddEnvelope(data []byte, s shape, list bool) string {
 	if len(data) < 4 {
-		return "no envelope"
+		return ""
 	}
 	if why := oddity(data[4:], shape{1: leaf}); why != "" {
 		return why
@@ -106,11 +123,29 @@ func oddEnvelope(data []byte, s shape, list bool) string {
 	return oddity(raw, s)
 }
 
+// Are they equal but for times that only we see?
+func timeUndone(want, got *seen) bool {
+	if len(want.Objects) != len(got.Objects) {
+		return false
+	}
+	undone := *got
+	undone.Objects = append([]object{}, got.Objects...)
+	for i := range undone.Objects {
+		if want.Objects[i].Creation == nil {
+			undone.Objects[i].Creation = nil
+		}
+		if want.Objects[i].Deletion == nil {
+			undone.Objects[i].Deletion = nil
+		}
+	}
+	return reflect.DeepEqual(want, &undone)
+}
+
 func oddWatch(data []byte, s shape) string {
 	for len(data) >= 4 {
 		n := uint64(binary.BigEndian.Uint32(data)) + 4
 		if n > uint64(len(data)) {
-			return "frame that is cut short"
+			return ""
 		}
 		event := data[4:n]
 		if why := oddity(event, shape{2: leaf}); why != "" {
@@ -139,6 +174,9 @@ func allowed(t *test, ok bool, got *seen) string {
 	s := shapes[t.kind]
 	if strings.Contains(t.want.Version+t.want.Continue, "\x00") {
 		return "NUL in the list's version" // which we give as a string of C
+	}
+	if ok && timeUndone(t.want, got) {
+		return "time that an empty one undoes"
 	}
 	switch t.mode {
 	case objectProto:
