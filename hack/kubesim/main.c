@@ -81,11 +81,16 @@ static bool option(struct options *o, int c)
 static bool parse(int argc, char **argv, struct options *o)
 {
     static const struct option known[] = {
-        {"clusters", required_argument, NULL, 'n'}, {"prefix", required_argument, NULL, 'p'},
-        {"hub", no_argument, NULL, 'u'},            {"port", required_argument, NULL, 'P'},
-        {"dir", required_argument, NULL, 'd'},      {"history", required_argument, NULL, 'H'},
-        {"bookmark-ms", required_argument, NULL, 'b'}, {"act", no_argument, NULL, 'a'},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
+        {"clusters", required_argument, NULL, 'n'},
+        {"prefix", required_argument, NULL, 'p'},
+        {"hub", no_argument, NULL, 'u'},
+        {"port", required_argument, NULL, 'P'},
+        {"dir", required_argument, NULL, 'd'},
+        {"history", required_argument, NULL, 'H'},
+        {"bookmark-ms", required_argument, NULL, 'b'},
+        {"act", no_argument, NULL, 'a'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     int c;
     *o = (struct options){.clusters = 1, .prefix = "member"};

@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 enum { ANSWER_MAX = 64 * 1024 * 1024 };
 
@@ -214,9 +214,9 @@ void sim_fail_expired(struct sim_call *c, const char *fmt, ...)
 static void fail_invalid(struct sim_call *c, json_t *details, const char *title, const char *name,
                          const char *field, const char *reason, const char *message)
 {
-    json_object_set_new(details, "causes",
-                        json_pack("[{s:s, s:s, s:s}]", "reason", reason, "message", message,
-                                  "field", field));
+    json_object_set_new(
+        details, "causes",
+        json_pack("[{s:s, s:s, s:s}]", "reason", reason, "message", message, "field", field));
     sim_fail(c, 422, "Invalid", details, "%s \"%s\" is invalid: %s: %s", title, name, field,
              message);
 }

@@ -30,8 +30,8 @@ struct kubesim {
     struct kubesim_opts opts;
     struct sim_listener *listener; /* NULL in tests without a network */
     struct sim_cluster *clusters;
-    char *ca;    /* PEM: what a kubeconfig trusts */
-    char *token; /* the administrator's bearer token */
+    char *ca;                         /* PEM: what a kubeconfig trusts */
+    char *token;                      /* the administrator's bearer token */
     unsigned char secret[SIM_SECRET]; /* signs the tokens of service accounts */
 };
 

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "json/jx.h"
 #include "kubesim/selector.h"
+#include "json/jx.h"
 
 static bool matches(const char *labels, const char *fields)
 {
@@ -30,9 +30,9 @@ static void test_labels(void **state)
 {
     (void)state;
     static const char *const hold[] = {
-        "",        "a",           "a=1",       "a==1",          "a!=2",
-        "c!=2",    "x.io/b",      "x.io/b=",   "a in (1,2)",    "a notin (2, 3)",
-        "!c",      "c notin (1)", " a = 1 , !c ", "x.io/b in ()", "in!=3",
+        "",     "a",           "a=1",          "a==1",         "a!=2",
+        "c!=2", "x.io/b",      "x.io/b=",      "a in (1,2)",   "a notin (2, 3)",
+        "!c",   "c notin (1)", " a = 1 , !c ", "x.io/b in ()", "in!=3",
     };
     static const char *const fail[] = {
         "c", "a=2", "a!=1", "!a", "a in (2)", "a notin (1)", "c=", "a,c", "a=1,a=2", "c in ()",
@@ -72,8 +72,7 @@ static void test_refused(void **state)
     (void)state;
     check_refused("a in", NULL, "unable to parse requirement: found '' expected: '('");
     check_refused("a===b", NULL, "unable to parse requirement: found '=', expected: identifier");
-    check_refused("a in (1", NULL,
-                  "unable to parse requirement: found '', expected: ',' or ')'");
+    check_refused("a in (1", NULL, "unable to parse requirement: found '', expected: ',' or ')'");
     check_refused("a=1,,", NULL, "found ',', expected: identifier after ','");
     check_refused("=1", NULL, "found '=', expected: !, identifier, or 'end of string'");
     check_refused(NULL, "foo", "invalid selector: 'foo'; can't understand 'foo'");

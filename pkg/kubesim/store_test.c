@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "json/jx.h"
 #include "kubesim/store.h"
+#include "json/jx.h"
 
 static const struct sim_kind *configmaps(void)
 {
@@ -69,7 +69,8 @@ static void check_member(const char *text, const char *key, const char *want)
 static void test_member(void **state)
 {
     (void)state;
-    static const char text[] = "\"a\":{\"b\":\"}\\\"{\",\"uid\":\"no\"},\"l\":[1,{\"x\":2}],\"uid\":\"u\"";
+    static const char text[] =
+        "\"a\":{\"b\":\"}\\\"{\",\"uid\":\"no\"},\"l\":[1,{\"x\":2}],\"uid\":\"u\"";
     check_member(text, "a", "{\"b\":\"}\\\"{\",\"uid\":\"no\"}");
     check_member(text, "l", "[1,{\"x\":2}]");
     check_member(text, "uid", "\"u\"");
@@ -149,7 +150,8 @@ static char *text_of(struct sim_object *const *list, size_t n)
 static void step(struct sim_collection *c, uint32_t *seed, uint64_t version)
 {
     char name[16];
-    snprintf(name, sizeof name, "%c%u", next_random(seed) % 2 ? 'a' : '-', next_random(seed) % KEYS);
+    snprintf(name, sizeof name, "%c%u", next_random(seed) % 2 ? 'a' : '-',
+             next_random(seed) % KEYS);
     struct sim_object *o = sim_collection_get(c, "n", name);
     const struct sim_event *e;
     if (o && next_random(seed) % 3 == 0) {
@@ -220,9 +222,9 @@ static void test_crd(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_intern),        cmocka_unit_test(test_member),
-        cmocka_unit_test(test_views),         cmocka_unit_test(test_proto_is_kept),
-        cmocka_unit_test(test_history),       cmocka_unit_test(test_crd),
+        cmocka_unit_test(test_intern),  cmocka_unit_test(test_member),
+        cmocka_unit_test(test_views),   cmocka_unit_test(test_proto_is_kept),
+        cmocka_unit_test(test_history), cmocka_unit_test(test_crd),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
