@@ -97,7 +97,7 @@ $(FUZZBIN): $(O)/fuzz/%: $(O)/fuzz/%.o $(O)/hack/fuzz_main.o $(LIB)
 test: $(TESTBIN) $(FUZZBIN) $(BIN) ## Unit, golden and corpus tests (T=pkg/json/jx_test for one)
 	$(Q)hack/run-tests $(O) $(if $(T),$(T),$(TESTS:%.c=%) $(FUZZ:%.c=%))
 
-integration: $(INTBIN) $(BIN) $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
+integration: $(INTBIN) $(BIN) $(O)/kubesim $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
 	$(Q)hack/lab/build kube-apiserver etcd kubectl
 	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
 

@@ -124,14 +124,15 @@ static void answer_status(struct sim_call *c, int code, json_t *status)
 void sim_fail(struct sim_call *c, int code, const char *reason, json_t *details, const char *fmt,
               ...)
 {
-    char *text = NULL;
-    va_list ap;
+    va_list ap, again;
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        text = NULL;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    auto_free char *text = xcalloc((size_t)n + 1, 1);
+    vsnprintf(text, (size_t)n + 1, fmt, ap);
     va_end(ap);
-    answer_status(c, code, sim_status(code, reason, details, str_or(text, "")));
-    free(text);
+    answer_status(c, code, sim_status(code, reason, details, text));
 }
 
 static const char *reason_of(int code)

@@ -64,7 +64,7 @@ struct sim_object *sim_cluster_delete(struct sim_cluster *c, struct sim_collecti
 /* What follows from a new state: kinds of CustomResourceDefinitions; with opts.act what controllers would do. */
 void sim_cluster_act(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o);
 
-/* The schema (openAPIV3Schema) of a version of a custom kind, borrowed until the next call for another kind; or NULL. */
+/* The schema (openAPIV3Schema) of a version of a custom kind, borrowed until the next write; or NULL. */
 const json_t *sim_cluster_schema(struct sim_cluster *c, const struct sim_kind *k,
                                  const char *version);
 void sim_schemas_forget(void);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The least OpenAPI v3 with which kubectl works: that PATCH of each kind knows fieldValidation and dryRun, and no schema
- * of its fields. */
+/* The least OpenAPI v3 with which kubectl works: that PATCH of each kind knows fieldValidation and dryRun, and no
+ * schema of its fields. */
 #include <stdlib.h>
 
 #include "base/mem.h"
