@@ -111,7 +111,7 @@ $(O)/hack/fuzz/read_dump: $(O)/hack/fuzz/read_dump.o $(LIB)
 test: $(TESTBIN) $(FUZZBIN) $(BIN) ## Unit, golden and corpus tests (T=pkg/json/jx_test for one)
 	$(Q)hack/run-tests $(O) $(if $(T),$(T),$(TESTS:%.c=%) $(FUZZ:%.c=%))
 
-integration: $(INTBIN) $(BIN) $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
+integration: $(INTBIN) $(BIN) $(O)/kubesim $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
 	$(Q)hack/lab/build kube-apiserver etcd kubectl
 	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
 
@@ -122,7 +122,7 @@ build/crds.json: $(wildcard crds/*.yaml)
 faults: $(FAULTS) all istio-data build/crds.json ## Every fault at every request of an install (EVERY=n: each n-th)
 	$(FAULTS) --controller build/release/meshwright --data build/share/istio-data --crds build/crds.json --every $(or $(EVERY),1) --parallel $(or $(PARALLEL),24) $(FAULT:%=--fault %)
 
-.PHONY: fuzz
+
 fuzz: ## Look for inputs that break the readers, and for differences to Go's (FUZZ_SECONDS=60 for each)
 	$(Q)hack/fuzz/run $(T)
 

@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 enum { PARTS_MAX = 12 };
 
@@ -166,7 +166,8 @@ static void route(struct sim_call *c)
 {
     struct path p;
     bool fine = split(c->q->path, &p);
-    bool core = p.n > 2 && str_eq(p.parts[0], "api"), grouped = p.n > 3 && str_eq(p.parts[0], "apis");
+    bool core = p.n > 2 && str_eq(p.parts[0], "api"),
+         grouped = p.n > 3 && str_eq(p.parts[0], "apis");
     if (!fine) {
         fail_path(c);
     } else if (core || grouped) {

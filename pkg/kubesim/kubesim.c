@@ -8,9 +8,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
 #include "kubesim/certs.h"
+#include "json/jx.h"
 
 enum { HISTORY = 1000, BOOKMARK_MS = 60000, CA_VALID_S = 10 * 365 * 86400 };
 
@@ -80,16 +80,14 @@ struct kubesim *kubesim_new(uv_loop_t *loop, const struct kubesim_opts *o, struc
 static void cluster_free(struct sim_cluster *c)
 {
     struct sim_collection *at, *next;
-    HASH_ITER(hh, c->collections, at, next)
-    {
+    HASH_ITER (hh, c->collections, at, next) {
         sim_watches_end(at);
         HASH_DEL(c->collections, at);
         sim_collection_free(at);
     }
     struct sim_kind *k, *next_kind;
     sim_cluster_tidy(c);
-    HASH_ITER(hh, c->custom, k, next_kind)
-    {
+    HASH_ITER (hh, c->custom, k, next_kind) {
         HASH_DEL(c->custom, k);
         sim_kind_free(k);
     }
@@ -102,8 +100,7 @@ void kubesim_free(struct kubesim *s)
     if (!s)
         return;
     struct sim_cluster *c, *next;
-    HASH_ITER(hh, s->clusters, c, next)
-    {
+    HASH_ITER (hh, s->clusters, c, next) {
         HASH_DEL(s->clusters, c);
         cluster_free(c);
     }

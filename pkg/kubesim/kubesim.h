@@ -31,7 +31,8 @@ void kubesim_free(struct kubesim *s);
 
 /* A cluster with the namespaces default, kube-system, kube-public and kube-node-lease. */
 int kubesim_add_cluster(struct kubesim *s, const char *name, struct err *err);
-/* Kubeconfig (YAML text, owned by the caller): server https://127.0.0.1:port/clusters/<name>, the CA, a bearer token. */
+/* Kubeconfig (YAML text, owned by the caller): server https://<address>:<port>/clusters/<name>, the CA, a bearer
+ * token that may do everything. */
 char *kubesim_kubeconfig(const struct kubesim *s, const char *cluster);
 
 unsigned kubesim_add_rule(struct kubesim *s, const struct sim_rule *r);

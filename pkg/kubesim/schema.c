@@ -4,8 +4,8 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/defaults.h"
+#include "json/jx.h"
 
 static void set_defaults(const json_t *schema, json_t *v)
 {
@@ -145,9 +145,9 @@ static int check_enum(const json_t *schema, const json_t *v, const char *path,
     if (!list)
         return 0;
     auto_free char *text = jx_dump(v);
-    return refuse(ret, path, "FieldValueNotSupported",
-                  xasprintf("Unsupported value: %s: supported values: %s", text,
-                            str_or(all.data, "")));
+    return refuse(
+        ret, path, "FieldValueNotSupported",
+        xasprintf("Unsupported value: %s: supported values: %s", text, str_or(all.data, "")));
 }
 
 static int check(const json_t *schema, const json_t *v, const char *path,

@@ -9,8 +9,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 #define ISSUER "https://kubernetes.default.svc"
 
@@ -147,10 +147,10 @@ void sim_token_request(struct sim_call *c)
     } else if (!json_is_object(request) || seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
         static const char why[] = "may not specify a duration less than 10 minutes";
         auto_free char *m = xasprintf("Invalid value: %" PRId64 ": %s", seconds, why);
-        json_t *details = json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "group",
-                                    "authentication.k8s.io", "kind", "TokenRequest", "causes",
-                                    "reason", "FieldValueInvalid", "message", m, "field",
-                                    "spec.expirationSeconds");
+        json_t *details =
+            json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "group", "authentication.k8s.io", "kind",
+                      "TokenRequest", "causes", "reason", "FieldValueInvalid", "message", m,
+                      "field", "spec.expirationSeconds");
         sim_fail(c, 422, "Invalid", details,
                  "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: %s",
                  m);

@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/defaults.h"
+#include "json/jx.h"
 
 /* --- checks --- */
 
@@ -157,9 +157,7 @@ static const char *name_problem(const struct sim_kind *k, const char *name)
     if (k->traits & SIM_PATH_NAME)
         return strchr(name, '/') ? "may not contain '/'" : NULL;
     if (k->traits & SIM_DNS_LABEL)
-        return n > 63            ? "must be no more than 63 bytes"
-               : !is_label(name, n) ? label_rule
-                                    : NULL;
+        return n > 63 ? "must be no more than 63 bytes" : !is_label(name, n) ? label_rule : NULL;
     return n > 253 ? "must be no more than 253 bytes" : !is_subdomain(name) ? subdomain_rule : NULL;
 }
 
@@ -222,8 +220,12 @@ const char *sim_manager(const struct sim_call *c)
 
 static void clear_metadata(json_t *tree)
 {
-    static const char *const given[] = {"uid",        "creationTimestamp", "deletionTimestamp",
-                                        "generation", "resourceVersion",   "selfLink",
+    static const char *const given[] = {"uid",
+                                        "creationTimestamp",
+                                        "deletionTimestamp",
+                                        "generation",
+                                        "resourceVersion",
+                                        "selfLink",
                                         "deletionGracePeriodSeconds"};
     json_t *metadata = jx_get(tree, "metadata");
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
@@ -319,9 +321,14 @@ static void keep(json_t *tree, const json_t *old, const char *key)
 /* What no client can change. */
 static void keep_metadata(json_t *tree, const json_t *old)
 {
-    static const char *const kept[] = {
-        "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "generation",
-        "deletionGracePeriodSeconds", "resourceVersion"};
+    static const char *const kept[] = {"name",
+                                       "namespace",
+                                       "uid",
+                                       "creationTimestamp",
+                                       "deletionTimestamp",
+                                       "generation",
+                                       "deletionGracePeriodSeconds",
+                                       "resourceVersion"};
     json_t *to = jx_get(tree, "metadata"), *from = jx_get(old, "metadata");
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         keep(to, from, kept[i]);
@@ -370,7 +377,8 @@ static void count_generation(struct sim_call *c, json_t *tree, const json_t *old
     bool counted = c->kind->traits & SIM_GENERATION;
     const json_t *now = jx_get(tree, "metadata.annotations");
     const json_t *before = jx_get(old, "metadata.annotations");
-    bool notes = (c->kind->traits & SIM_COUNTS_NOTES) && (now || before) && !json_equal(now, before);
+    bool notes =
+        (c->kind->traits & SIM_COUNTS_NOTES) && (now || before) && !json_equal(now, before);
     if (counted && (notes || !same_but(tree, old, "metadata", has_status ? "status" : NULL)))
         jx_set_new(tree, "metadata.generation",
                    json_integer(jx_int(old, "metadata.generation", 0) + 1));
