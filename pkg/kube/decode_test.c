@@ -360,6 +360,9 @@ static void test_watch(void **state)
         struct seen s = {KUBE_ENCODING_PROTO, BUF_INIT(4096), 0, 0};
         assert_int_equal(decode_watch(d, stream.data, stream.len, piece, &s, NULL), 0);
         assert_string_equal(s.text.data, "0 1=ADDED|1 1=MODIFIED|3 1=BOOKMARK|2 1=DELETED|");
+        assert_int_equal(kube_watch_decoder_held(d), 0);
+        assert_int_equal(kube_watch_decode(d, "\0", 1, on_event, &s, NULL), 0);
+        assert_int_not_equal(kube_watch_decoder_held(d), 0);
         kube_watch_decoder_free(d);
         buf_done(&s.text);
     }
@@ -378,6 +381,9 @@ static void test_watch_json(void **state)
         struct seen s = {KUBE_ENCODING_JSON, BUF_INIT(4096), 0, 0};
         assert_int_equal(decode_watch(d, stream, sizeof stream - 1, piece, &s, NULL), 0);
         assert_string_equal(s.text.data, "0 1=a|4 1=b|");
+        assert_int_equal(kube_watch_decoder_held(d), 0);
+        assert_int_equal(kube_watch_decode(d, "{", 1, on_event, &s, NULL), 0);
+        assert_int_not_equal(kube_watch_decoder_held(d), 0);
         kube_watch_decoder_free(d);
         buf_done(&s.text);
     }
