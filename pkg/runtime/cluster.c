@@ -53,21 +53,14 @@ static void set_problem(struct cluster_watch *w, const char *problem)
     w->problem = xstrdup0(problem);
 }
 
-/* The bounds are far above what an API server serves well. */
-static void check_room(struct cluster_watch *w)
-{
-    if (!w->records.full || w->problem)
-        return;
-    set_problem(w, "the cluster has more objects of this kind than are held; some are not seen");
-    log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
-}
-
 static void on_upsert(void *arg, const struct kube_record *r)
 {
     struct cluster_watch *w = arg;
+    bool full = w->records.full;
     if (records_put(&w->records, r) && w->records.synced)
         on_records(w);
-    check_room(w);
+    if (w->records.full && !full)
+        log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
 }
 
 static void on_remove(void *arg, const struct kube_record *r)
@@ -421,9 +414,17 @@ bool cluster_settled(const struct cluster *c)
 bool cluster_known(const struct cluster *c)
 {
     for (size_t i = 0; i < c->n_watches; i++)
-        if (!c->watches[i].records.synced)
+        if (!c->watches[i].records.synced || c->watches[i].records.full)
             return false;
     return c->n_watches > 0;
+}
+
+const struct cluster_watch *cluster_full_watch(const struct cluster *c)
+{
+    for (size_t i = 0; i < c->n_watches; i++)
+        if (c->watches[i].records.full)
+            return &c->watches[i];
+    return NULL;
 }
 
 bool cluster_ready(const struct cluster *c)

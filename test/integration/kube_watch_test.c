@@ -3,14 +3,10 @@
 #include "kube_fixture.h"
 
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include "base/str.h"
 #include "kube/client_priv.h"
 #include "kube/watch_priv.h"
-
-extern char **environ;
 
 /* --- watches --- */
 
@@ -244,19 +240,6 @@ static void test_forbidden_watch(void **state)
     assert_int_equal(s.failures, 1); /* the class did not change */
     assert_int_equal(s.synced, 0);
     kube_client_free(c);
-}
-
-static void apiserver(const struct fixture *f, const char *what)
-{
-    char command[] = "hack/apiserver";
-    auto_free char *verb = xstrdup(what);
-    auto_free char *dir = xstrdup(f->dir);
-    char *argv[] = {command, verb, dir, NULL};
-    pid_t pid;
-    int status = -1;
-    assert_int_equal(posix_spawn(&pid, command, NULL, NULL, argv, environ), 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
 }
 
 static pid_t apiserver_pid(const struct fixture *f)
