@@ -121,6 +121,119 @@ static void a_conflict_with_others_is_not(void **state)
     fleet_stop(&f);
 }
 
+/* --- what is kept between passes must not outlive what it was made from --- */
+
+static struct record *found(struct fleet *f, const char *cluster, const char *kind, const char *ns,
+                            const char *name)
+{
+    struct cluster *c = manager_cluster(&f->m, "fleet", cluster);
+    return records_find(cluster_records(c, plan_gvr("v1", kind)), ns, name);
+}
+
+static void show_namespace(struct fleet *f, const char *cluster)
+{
+    auto_json *o =
+        json_pack("{s:s, s:s, s:{s:s, s:{s:s}}}", "apiVersion", "v1", "kind", "Namespace",
+                  "metadata", "name", "web", "labels", "istio-injection", "enabled");
+    fleet_show(f, manager_cluster(&f->m, "fleet", cluster), o, false);
+}
+
+static void a_dns_entry_comes_and_goes_with_its_service(void **state)
+{
+    (void)state;
+    struct fleet f;
+    fleet_start(&f, DATA);
+    fleet_add_mesh(&f, "shop", 3);
+    show_namespace(&f, "shop-0");
+    show_namespace(&f, "shop-1");
+    fleet_run(&f, 10000);
+    auto_json *svc =
+        json_pack("{s:s, s:s, s:{s:s, s:s}, s:{s:{s:s}, s:[{s:i, s:s}]}}", "apiVersion", "v1",
+                  "kind", "Service", "metadata", "name", "cart", "namespace", "web", "spec",
+                  "selector", "app", "cart", "ports", "port", 80, "protocol", "TCP");
+    struct cluster *c = manager_cluster(&f.m, "fleet", "shop-0");
+    fleet_show(&f, c, svc, false);
+    fleet_run(&f, 2000);
+    assert_non_null(found(&f, "shop-1", "Service", "web", "cart"));
+    assert_null(found(&f, "shop-2", "Service", "web", "cart")); /* no such namespace there */
+    show_namespace(&f, "shop-2");
+    fleet_run(&f, 2000);
+    assert_non_null(found(&f, "shop-2", "Service", "web", "cart"));
+    fleet_hide(fleet_watch(c, svc), "web", "cart");
+    fleet_run(&f, 2000);
+    assert_null(found(&f, "shop-1", "Service", "web", "cart"));
+    assert_null(found(&f, "shop-2", "Service", "web", "cart"));
+    fleet_stop(&f);
+}
+
+static void edit(struct fleet *f, const char *path, json_t *value)
+{
+    struct hub_object *o = hub_find(&f->m.hub, API_KIND_MESH, "fleet/shop");
+    jx_set_new(o->obj, path, value);
+    int64_t generation = jx_int(o->obj, "metadata.generation", 0);
+    jx_set_new(o->obj, "metadata.generation", json_integer(generation + 1));
+    f->m.hub.spec_rev++;
+    manager_enqueue(&f->m, API_KIND_MESH, "fleet/shop", 0);
+}
+
+static void an_edit_reaches_every_member(void **state)
+{
+    (void)state;
+    struct fleet f;
+    fleet_start(&f, DATA);
+    fleet_add_mesh(&f, "shop", 2);
+    fleet_run(&f, 10000);
+    int writes = f.writes;
+    auto_free char *before =
+        xstrdup(found(&f, "shop-1", "ConfigMap", ISTIO_NAMESPACE, "istio")->obj->meta.intent);
+    edit(&f, "spec.meshConfig", json_pack("{s:s}", "accessLogFile", "/dev/stdout"));
+    fleet_run(&f, 2000);
+    assert_string_not_equal(
+        found(&f, "shop-1", "ConfigMap", ISTIO_NAMESPACE, "istio")->obj->meta.intent, before);
+    assert_in_range(f.writes - writes, 2, 8); /* what holds the configuration, and no more */
+    fleet_stop(&f);
+}
+
+static void a_new_account_renews_its_secrets(void **state)
+{
+    (void)state;
+    struct fleet f;
+    fleet_start(&f, DATA);
+    fleet_add_mesh(&f, "shop", 2);
+    fleet_run(&f, 10000);
+    const char *name = "istio-remote-secret-shop-1";
+    auto_free char *before =
+        xstrdup(found(&f, "shop-0", "Secret", ISTIO_NAMESPACE, name)->obj->meta.intent);
+    auto_json *account =
+        json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind", "ServiceAccount",
+                  "metadata", "name", ISTIO_READER_ACCOUNT, "namespace", ISTIO_NAMESPACE);
+    struct cluster *c = manager_cluster(&f.m, "fleet", "shop-1");
+    f.rv++;
+    f.uid = "another";
+    fleet_show(&f, c, account, false);
+    fleet_run(&f, 5000);
+    assert_string_not_equal(found(&f, "shop-0", "Secret", ISTIO_NAMESPACE, name)->obj->meta.intent,
+                            before);
+    fleet_stop(&f);
+}
+
+static void who_leaves_the_spec_is_emptied(void **state)
+{
+    (void)state;
+    struct fleet f;
+    fleet_start(&f, DATA);
+    fleet_add_mesh(&f, "shop", 3);
+    fleet_run(&f, 10000);
+    edit(&f, "spec.clusters", json_pack("[{s:s}, {s:s}]", "name", "shop-0", "name", "shop-1"));
+    fleet_run(&f, 20000);
+    assert_int_equal(objects(&f, "shop-0"), OBJECTS - 1);
+    assert_int_equal(objects(&f, "shop-2"), 1); /* its CRD is let go: the API is not served here */
+    uint64_t passes = f.m.meshes->passes;
+    fleet_run(&f, 1000);
+    assert_true(f.m.meshes->passes - passes <= 3);
+    fleet_stop(&f);
+}
+
 /* What a cluster's watch shows is looked at in its own mesh, and nowhere else. */
 static void a_change_wakes_its_own_mesh(void **state)
 {
@@ -158,6 +271,10 @@ int main(void)
         cmocka_unit_test(what_a_server_asks_for_is_respected),
         cmocka_unit_test(a_conflict_with_ourselves_is_forced),
         cmocka_unit_test(a_conflict_with_others_is_not),
+        cmocka_unit_test(a_dns_entry_comes_and_goes_with_its_service),
+        cmocka_unit_test(an_edit_reaches_every_member),
+        cmocka_unit_test(a_new_account_renews_its_secrets),
+        cmocka_unit_test(who_leaves_the_spec_is_emptied),
         cmocka_unit_test(a_change_wakes_its_own_mesh),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

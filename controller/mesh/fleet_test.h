@@ -40,6 +40,7 @@ struct fleet {
         int asked, forced; /* how often; of them with force, which is never refused */
     } refusal;
     const char *owner; /* of what is read by itself */
+    const char *uid;   /* of what is shown; NULL: its name */
 };
 
 static struct cluster *fleet_cluster_of(struct fleet *f, const char *head)
@@ -78,7 +79,7 @@ static void fleet_show(struct fleet *f, struct cluster *c, const json_t *obj, bo
     auto_json *o = json_deep_copy(obj);
     auto_free char *rv = xasprintf("%d", f->rv);
     jx_set_str(o, "metadata.resourceVersion", rv);
-    jx_set_str(o, "metadata.uid", jx_str(obj, "metadata.name"));
+    jx_set_str(o, "metadata.uid", f->uid ? f->uid : jx_str(obj, "metadata.name"));
     auto_json *status = json_pack("{s:i, s:i, s:i, s:i}", "observedGeneration", 0, "replicas", 1,
                                   "updatedReplicas", 1, "availableReplicas", 1);
     if (str_eq(w->gvr->kind, "Deployment"))
@@ -161,6 +162,32 @@ static void fleet_secret(const struct fleet *f, struct fake_conn *conn)
     fake_reply(conn, 200, "", text);
 }
 
+/* The watch tells that an object went. */
+static void fleet_hide(struct cluster_watch *w, const char *ns, const char *name)
+{
+    auto_free char *ns_copy = xstrdup0(ns);
+    auto_free char *name_copy = xstrdup(name);
+    records_remove(&w->records, ns_copy, name_copy);
+    w->cluster->dns_rev += w->record == KUBE_RECORD_SERVICE || w->record == KUBE_RECORD_NAMESPACE;
+    cluster_touch(w->cluster);
+}
+
+static void fleet_delete(struct fleet *f, struct fake_conn *conn, const struct fake_request *q)
+{
+    struct cluster *c = fleet_cluster_of(f, q->head);
+    for (size_t i = 0; c && i < c->n_watches; i++)
+        for (struct record *r = c->watches[i].records.all; r; r = r->hh.next) {
+            auto_free char *path = gvr_path(c->watches[i].gvr, r->obj->meta.ns, r->obj->meta.name);
+            if (!str_eq(path, q->path))
+                continue;
+            f->writes++;
+            fleet_hide(&c->watches[i], r->obj->meta.ns, r->obj->meta.name);
+            fake_reply(conn, 200, "", "{}");
+            return;
+        }
+    fake_reply(conn, 404, "", "{}");
+}
+
 static void fleet_read(const struct fleet *f, struct fake_conn *conn)
 {
     auto_json *o = json_pack("{s:[], s:{s:{s:s*}}}", "items", "metadata", "labels",
@@ -174,6 +201,8 @@ static void fleet_handle(void *arg, struct fake_conn *conn, const struct fake_re
     struct fleet *f = arg;
     if (str_eq(q->method, "PATCH"))
         fleet_patch(f, conn, q);
+    else if (str_eq(q->method, "DELETE"))
+        fleet_delete(f, conn, q);
     else if (str_ends(q->path, "/token"))
         fake_reply(
             conn, 201, "",
