@@ -29,7 +29,7 @@ WARN    := -Wall -Wextra -Wpedantic -Wformat=2 -Wformat-signedness -Wconversion 
            -Wimplicit-fallthrough=5
 HARDEN  := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
            -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fno-strict-overflow -fPIE
-CFLAGS  := -std=gnu17 -D_GNU_SOURCE -Ipkg -Icontroller -Ibuild/gen -g $(WARN) $(if $(WERROR),-Werror) \
+CFLAGS  := -std=gnu17 -D_GNU_SOURCE -Ipkg -Icontroller -Ibuild/gen -g $(if $(LIBFUZZER),-w,$(WARN)) $(if $(WERROR),-Werror) \
            $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -fPIE,-O2 $(HARDEN)) \
            $(addprefix -isystem ,) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections $(if $(SAN),-fsanitize=$(SAN))
@@ -86,7 +86,11 @@ $(BIN): $(O)/controller/main.o $(LIB)
 $(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(SIMLIB) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS) -lcmocka
 
-$(FUZZBIN): $(O)/fuzz/%: $(O)/fuzz/%.o $(O)/hack/fuzz_main.o $(LIB)
+# LIBFUZZER=1, with clang: its fuzzer instead of our main, which replays files.
+$(FUZZBIN): $(O)/fuzz/%: $(O)/fuzz/%.o $(if $(LIBFUZZER),,$(O)/hack/fuzz_main.o) $(LIB)
+	$(Q)$(CC) $(LDFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+
+$(O)/hack/fuzz/read_dump: $(O)/hack/fuzz/read_dump.o $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 ##@ Test
@@ -96,6 +100,9 @@ test: $(TESTBIN) $(FUZZBIN) $(BIN) ## Unit, golden and corpus tests (T=pkg/json/
 integration: $(INTBIN) $(BIN) $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
 	$(Q)hack/lab/build kube-apiserver etcd kubectl
 	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
+
+fuzz: ## Look for inputs that break the readers, and for differences to Go's (FUZZ_SECONDS=60 for each)
+	$(Q)hack/fuzz/run $(T)
 
 check: ## Lint, format, layers, banned functions, generated files fresh
 	hack/check
@@ -148,6 +155,6 @@ golden: ## Write the golden files anew
 clean: ## Remove what was built here (the lab's cache stays)
 	rm -rf build
 
-.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data generate format golden clean
+.PHONY: help deps all test integration fuzz check e2e lab lab-down demo demo-down image istio-data generate format golden clean
 .SECONDARY:
--include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d
+-include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(FUZZBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d

@@ -78,6 +78,13 @@ static struct verdict permitted(const struct cluster *c)
     const struct cluster_watch *w = cluster_broken_watch(c);
     if (w && strstr(w->problem, "403"))
         return verdict("Permitted", COND_FALSE, "PermissionMissing", false, w->problem);
+    const struct cluster_watch *full = cluster_full_watch(c);
+    if (full) {
+        auto_free char *msg = xasprintf("the cluster has more objects of kind %s than Meshwright "
+                                        "holds of one cluster; nothing is done in it",
+                                        full->gvr->kind);
+        return verdict("Permitted", COND_UNKNOWN, "TooManyObjects", false, msg);
+    }
     if (!cluster_known(c))
         return verdict("Permitted", COND_UNKNOWN, "Unknown", false, "the cluster was not read yet");
     return verdict("Permitted", COND_TRUE, "Permitted", false,

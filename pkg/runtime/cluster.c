@@ -23,10 +23,20 @@ void cluster_touch(struct cluster *c)
 
 /* --- watches --- */
 
+/* Kinds that others also have many of are watched whole, as records; of the rest only ours, and only metadata. */
+static enum kube_record_kind record_kind(const struct gvr *g)
+{
+    if (str_eq(g->kind, "Service"))
+        return KUBE_RECORD_SERVICE;
+    if (str_eq(g->kind, "Namespace"))
+        return KUBE_RECORD_NAMESPACE;
+    return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
+}
+
 /* A record came, changed or went, or the list is complete. */
 static void on_records(struct cluster_watch *w)
 {
-    enum kube_record_kind k = w->record;
+    enum kube_record_kind k = record_kind(w->gvr);
     w->cluster->dns_rev += k == KUBE_RECORD_SERVICE || k == KUBE_RECORD_NAMESPACE;
     cluster_touch(w->cluster);
 }
@@ -37,19 +47,26 @@ static void on_list_begin(void *arg)
     records_list_begin(&w->records);
 }
 
-static void on_upsert(void *arg, const json_t *obj)
+static void set_problem(struct cluster_watch *w, const char *problem)
 {
-    struct cluster_watch *w = arg;
-    struct kube_record *r = kube_record_new(w->record, obj);
-    if (r && records_put(&w->records, r) && w->records.synced)
-        on_records(w);
+    free(w->problem);
+    w->problem = xstrdup0(problem);
 }
 
-static void on_remove(void *arg, const json_t *obj)
+static void on_upsert(void *arg, const struct kube_record *r)
 {
     struct cluster_watch *w = arg;
-    const char *name = jx_str(obj, "metadata.name");
-    if (name && records_remove(&w->records, jx_str(obj, "metadata.namespace"), name))
+    bool full = w->records.full;
+    if (records_put(&w->records, r) && w->records.synced)
+        on_records(w);
+    if (w->records.full && !full)
+        log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
+}
+
+static void on_remove(void *arg, const struct kube_record *r)
+{
+    struct cluster_watch *w = arg;
+    if (records_remove(&w->records, kube_record_ns(r), kube_record_name(r)))
         on_records(w);
 }
 
@@ -63,24 +80,20 @@ static void on_synced(void *arg)
 static void on_state(void *arg, const struct err *err)
 {
     struct cluster_watch *w = arg;
-    snprintf(w->problem, sizeof w->problem, "%s", err ? err->msg : "");
+    set_problem(w, err ? err->msg : NULL);
     if (err)
         log_debug("watch does not work", "cluster", w->cluster->name, "kind", w->gvr->kind, "error",
                   err->msg);
     cluster_touch(w->cluster);
 }
 
-static const struct kube_sink sink = {on_list_begin, on_upsert, on_remove, on_synced, on_state};
-
-/* Kinds that others also have many of are watched whole and projected; of the rest only ours, and only metadata. */
-static enum kube_record_kind record_kind(const struct gvr *g)
-{
-    if (str_eq(g->kind, "Service"))
-        return KUBE_RECORD_SERVICE;
-    if (str_eq(g->kind, "Namespace"))
-        return KUBE_RECORD_NAMESPACE;
-    return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
-}
+static const struct kube_sink sink = {
+    .list_begin = on_list_begin,
+    .upsert = on_upsert,
+    .remove = on_remove,
+    .synced = on_synced,
+    .state = on_state,
+};
 
 /* All Secrets that we make in a member are there; those of other namespaces are none of our business. */
 static const char *secret_namespace(const struct gvr *g)
@@ -97,11 +110,11 @@ static void start_watches(struct cluster *c)
         enum kube_record_kind kind = record_kind(g);
         bool ours = kind == KUBE_RECORD_META || kind == KUBE_RECORD_DEPLOYMENT;
         struct kube_watch_opts opts = {
-            .metadata_only = kind == KUBE_RECORD_META,
+            .record = kind,
             .ns = secret_namespace(g),
             .label_selector = ours ? PLAN_LABEL_MANAGED_BY "=" PLAN_MANAGED_BY : NULL,
         };
-        *w = (struct cluster_watch){.cluster = c, .gvr = g, .record = kind};
+        *w = (struct cluster_watch){.cluster = c, .gvr = g};
         w->watch = kube_watch_start(c->client, g, &opts, &sink, w);
     }
 }
@@ -111,6 +124,7 @@ static void stop_watches(struct cluster *c)
     for (size_t i = 0; i < c->n_watches; i++) {
         kube_watch_stop(c->watches[i].watch);
         records_done(&c->watches[i].records);
+        free(c->watches[i].problem);
     }
     c->n_watches = 0;
     c->rev++;
@@ -340,10 +354,17 @@ const struct cluster_owners *cluster_owners(struct cluster *c)
     if (c->owners.rev == c->rev)
         return &c->owners;
     forget_owners(&c->owners);
-    for (size_t i = 0; i < c->n_watches; i++)
-        for (const struct record *r = c->watches[i].records.all; r; r = r->hh.next)
-            if (r->obj->meta.managed && r->obj->meta.owner_uid && c->owners.n < CLUSTER_OWNERS_MAX)
-                add_owner(&c->owners, r->obj->meta.owner_uid);
+    for (size_t i = 0; i < c->n_watches; i++) {
+        const struct kube_record *r;
+        for (size_t at = 0; (r = records_next(&c->watches[i].records, &at));) {
+            struct kube_view v;
+            if (!kube_record_managed(r))
+                continue;
+            kube_record_view(r, &v);
+            if (v.meta.owner_uid && c->owners.n < CLUSTER_OWNERS_MAX)
+                add_owner(&c->owners, v.meta.owner_uid);
+        }
+    }
     c->owners.rev = c->rev;
     return &c->owners;
 }
@@ -389,9 +410,17 @@ bool cluster_settled(const struct cluster *c)
 bool cluster_known(const struct cluster *c)
 {
     for (size_t i = 0; i < c->n_watches; i++)
-        if (!c->watches[i].records.synced)
+        if (!c->watches[i].records.synced || c->watches[i].records.full)
             return false;
     return c->n_watches > 0;
+}
+
+const struct cluster_watch *cluster_full_watch(const struct cluster *c)
+{
+    for (size_t i = 0; i < c->n_watches; i++)
+        if (c->watches[i].records.full)
+            return &c->watches[i];
+    return NULL;
 }
 
 bool cluster_ready(const struct cluster *c)
@@ -402,7 +431,7 @@ bool cluster_ready(const struct cluster *c)
 const struct cluster_watch *cluster_broken_watch(const struct cluster *c)
 {
     for (size_t i = 0; i < c->n_watches; i++)
-        if (c->watches[i].problem[0])
+        if (c->watches[i].problem)
             return &c->watches[i];
     return NULL;
 }

@@ -47,10 +47,9 @@ typedef void cluster_written_cb(void *arg);
 struct cluster_watch {
     struct cluster *cluster;
     const struct gvr *gvr;
-    enum kube_record_kind record;
     struct records records;
     struct kube_watch *watch;
-    char problem[ERR_MSG_MAX]; /* why it does not work at the moment, or "" */
+    char *problem; /* why it does not work at the moment, or NULL */
 };
 
 enum {
@@ -122,8 +121,12 @@ bool cluster_ready(const struct cluster *c);
  * status that says "all well" is not replaced by "don't know yet" in that while: a restart of a
  * converged system writes nothing. */
 bool cluster_settled(const struct cluster *c);
-/* Every first list was complete at least once since start: its facts may be used even while it is away. */
+/* Every first list was complete at least once since start, and all of it is held: its facts may be used even while it
+ * is away. */
 bool cluster_known(const struct cluster *c);
+/* The first kind of which the cluster has more than we hold (runtime/records.h), or NULL. What is not held can't be
+ * told from what is not there, so such a cluster is not known. */
+const struct cluster_watch *cluster_full_watch(const struct cluster *c);
 /* The first watch that does not work, or NULL. */
 const struct cluster_watch *cluster_broken_watch(const struct cluster *c);
 

@@ -3,14 +3,10 @@
 #include "kube_fixture.h"
 
 #include <signal.h>
-#include <spawn.h>
-#include <sys/wait.h>
 
 #include "base/str.h"
 #include "kube/client_priv.h"
 #include "kube/watch_priv.h"
-
-extern char **environ;
 
 /* --- watches --- */
 
@@ -64,8 +60,21 @@ static void seen_state(void *arg, const struct err *err)
         s->recoveries++;
 }
 
-static const struct kube_sink seen_sink = {seen_begin, seen_upsert, seen_remove, seen_synced,
-                                           seen_state};
+static void seen_record(void *arg, const struct kube_record *r)
+{
+    struct seen *s = arg;
+    s->upserts++;
+    snprintf(s->last, sizeof s->last, "%s", kube_record_name(r));
+}
+
+static void seen_record_gone(void *arg, const struct kube_record *r)
+{
+    (void)r;
+    seen_remove(arg, NULL);
+}
+
+static const struct kube_sink seen_sink = {seen_begin, seen_record, seen_record_gone, seen_synced,
+                                           seen_state, seen_upsert, seen_remove};
 
 static void wait_for(struct fixture *f, struct seen *s, int ms)
 {
@@ -93,6 +102,7 @@ static void watch_changes(struct fixture *f, bool watch_list)
 {
     struct seen s = {.want_synced = 1, .want_removes = 1};
     struct kube_watch_opts opts = {.ns = f->ns,
+                                   .trees = true,
                                    .label_selector = "app.kubernetes.io/managed-by=meshwright",
                                    .watch_list = watch_list};
     put(f, "before", "0");
@@ -133,7 +143,7 @@ static void test_large_events(void **state)
 {
     struct fixture *f = *state;
     struct seen s = {.want_synced = 1};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 10000);
     for (size_t size = 5000; size < 900000; size += size / 3 + 777) {
@@ -158,11 +168,11 @@ static void test_metadata_only(void **state)
 {
     struct fixture *f = *state;
     struct seen s = {.want_synced = 1, .want_removes = 1};
-    struct kube_watch_opts opts = {.ns = f->ns, .metadata_only = true};
+    struct kube_watch_opts opts = {.ns = f->ns, .record = KUBE_RECORD_META};
     put(f, "m", "secret");
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 10000);
-    assert_string_equal(s.last, "");
+    assert_string_equal(s.last, "m");
     del(f, "m");
     wait_for(f, &s, 10000);
     kube_watch_stop(w);
@@ -187,7 +197,7 @@ static void test_pages(void **state)
         answer_done(&a[i]);
     }
     struct seen s = {.want_synced = 1};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 20000);
     assert_true(s.upserts >= N);
@@ -223,26 +233,13 @@ static void test_forbidden_watch(void **state)
     load(path, &nobody);
     struct kube_client *c = client_with(f, &nobody);
     struct seen s = {0};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     kube_watch_start(c, &configmaps, &opts, &seen_sink, &s);
     bool never = false;
     run_until(&f->loop, &never, 3500);
     assert_int_equal(s.failures, 1); /* the class did not change */
     assert_int_equal(s.synced, 0);
     kube_client_free(c);
-}
-
-static void apiserver(const struct fixture *f, const char *what)
-{
-    char command[] = "hack/apiserver";
-    auto_free char *verb = xstrdup(what);
-    auto_free char *dir = xstrdup(f->dir);
-    char *argv[] = {command, verb, dir, NULL};
-    pid_t pid;
-    int status = -1;
-    assert_int_equal(posix_spawn(&pid, command, NULL, NULL, argv, environ), 0);
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    assert_int_equal(status, 0);
 }
 
 static pid_t apiserver_pid(const struct fixture *f)
@@ -262,7 +259,7 @@ static void test_hung(void **state)
     if (!f->dir)
         skip();
     struct seen s = {.want_synced = 1};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     f->client->pulse.silence_ms = 300;
     f->client->pulse.timeout_ms = 300;
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
@@ -291,7 +288,7 @@ static void test_restart(void **state)
     if (!f->dir)
         skip();
     struct seen s = {.want_synced = 1};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 10000);
     apiserver(f, "kill");
