@@ -62,7 +62,7 @@ static struct cluster_watch *fleet_watch(struct cluster *c, const json_t *obj)
     return NULL;
 }
 
-static enum kube_record_kind fleet_record_kind(const struct gvr *g)
+static enum kube_record_kind fleet_kind(const struct gvr *g)
 {
     if (str_eq(g->kind, "Service"))
         return KUBE_RECORD_SERVICE;
@@ -84,20 +84,16 @@ static void fleet_show(struct fleet *f, struct cluster *c, const json_t *obj, bo
                                   "updatedReplicas", 1, "availableReplicas", 1);
     if (str_eq(w->gvr->kind, "Deployment"))
         json_object_set(o, "status", status);
-    if (!w->gvr->namespaced)
-        json_object_del(json_object_get(o, "metadata"), "namespace");
-    enum kube_record_kind kind = fleet_record_kind(w->gvr);
+    enum kube_record_kind kind = fleet_kind(w->gvr);
     auto_free char *text = jx_dump(o);
     struct err err = {0};
     const struct kube_record *k =
         kube_record_make(f->maker, kind, KUBE_ENCODING_JSON, text, strlen(text), &err);
     assert_non_null(k);
     records_put(&w->records, k);
-    const struct kube_record *r =
-        records_find(&w->records, w->gvr->namespaced ? jx_str(obj, "metadata.namespace") : NULL,
-                     jx_str(obj, "metadata.name"));
-    if (ours && jx_str2(obj, "metadata.annotations", PLAN_ANNOTATION_INTENT))
-        records_set_verified(&w->records, r);
+    k = records_find(&w->records, kube_record_ns(k), kube_record_name(k));
+    if (ours)
+        records_set_verified(&w->records, k);
     c->dns_rev += kind == KUBE_RECORD_SERVICE || kind == KUBE_RECORD_NAMESPACE;
     cluster_touch(c);
 }
@@ -168,23 +164,27 @@ static void fleet_hide(struct cluster_watch *w, const char *ns, const char *name
     auto_free char *ns_copy = xstrdup0(ns);
     auto_free char *name_copy = xstrdup(name);
     records_remove(&w->records, ns_copy, name_copy);
-    w->cluster->dns_rev += w->record == KUBE_RECORD_SERVICE || w->record == KUBE_RECORD_NAMESPACE;
+    enum kube_record_kind kind = fleet_kind(w->gvr);
+    w->cluster->dns_rev += kind == KUBE_RECORD_SERVICE || kind == KUBE_RECORD_NAMESPACE;
     cluster_touch(w->cluster);
 }
 
 static void fleet_delete(struct fleet *f, struct fake_conn *conn, const struct fake_request *q)
 {
     struct cluster *c = fleet_cluster_of(f, q->head);
-    for (size_t i = 0; c && i < c->n_watches; i++)
-        for (struct record *r = c->watches[i].records.all; r; r = r->hh.next) {
-            auto_free char *path = gvr_path(c->watches[i].gvr, r->obj->meta.ns, r->obj->meta.name);
+    for (size_t i = 0; c && i < c->n_watches; i++) {
+        const struct kube_record *r;
+        for (size_t at = 0; (r = records_next(&c->watches[i].records, &at));) {
+            auto_free char *path =
+                gvr_path(c->watches[i].gvr, kube_record_ns(r), kube_record_name(r));
             if (!str_eq(path, q->path))
                 continue;
             f->writes++;
-            fleet_hide(&c->watches[i], r->obj->meta.ns, r->obj->meta.name);
+            fleet_hide(&c->watches[i], kube_record_ns(r), kube_record_name(r));
             fake_reply(conn, 200, "", "{}");
             return;
         }
+    }
     fake_reply(conn, 404, "", "{}");
 }
 
