@@ -31,8 +31,8 @@ struct http2 *http2_new(uv_loop_t *loop, struct http_origin *o, const struct htt
     h->shared = shared;
     h->origin = http_origin_ref(o);
     h->refs = 1;
-    h->silence_ms = opts->silence_ms ? opts->silence_ms : HTTP2_SILENCE_MS;
-    h->answer_ms = opts->answer_ms ? opts->answer_ms : HTTP2_ANSWER_MS;
+    h->silence_ms = HTTP2_SILENCE_MS;
+    h->answer_ms = HTTP2_ANSWER_MS;
     h->idle_ms = opts->idle_ms ? opts->idle_ms : HTTP2_IDLE_MS;
     uv_timer_init(loop, &h->timer);
     h->timer.data = h;
@@ -226,8 +226,10 @@ static void expire(struct http2 *h, struct http_transfer *list, uint64_t now)
     {
         if (!t->deadline || t->deadline > now)
             continue;
-        if (t->conn)
+        if (t->conn) {
+            t->conn->suspect |= t->conn->heard + (uint64_t)t->timeout_ms <= now;
             http2_session_cancel(t->conn, t);
+        }
         http2_over(h, t, HTTP_TIMEOUT, "the request took too long");
     }
 }

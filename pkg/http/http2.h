@@ -74,11 +74,13 @@ struct http2_conn {
     size_t streams, streams_max;
     char *left; /* bytes that the socket did not take */
     size_t left_len, left_at;
-    uint64_t since;        /* when it began to be opened; then when it last had a transfer */
-    uint64_t heard;        /* the last byte from the server */
-    uint64_t asked;        /* when the PING that is not answered was sent; 0: none */
-    uint64_t try_until;    /* for the address that is tried */
-    bool goaway;           /* no new streams */
+    uint64_t since;     /* when it began to be opened; then when it last had a transfer */
+    uint64_t heard;     /* the last byte from the server */
+    uint64_t asked;     /* when the PING that is not answered was sent; 0: none */
+    uint64_t try_until; /* for the address that is tried */
+    bool goaway;        /* no new streams */
+    bool
+        suspect; /* a request was not answered in time, nor anything else: no new streams until it is heard */
     bool more;             /* reading was broken off: OpenSSL has more */
     enum http_fault fault; /* of a dead one */
     char problem[HTTP2_PROBLEM_MAX];

@@ -340,7 +340,7 @@ static uint64_t check_up(struct http2_conn *c, uint64_t now)
     const struct http2 *h = c->owner;
     if (!c->transfers) {
         uint64_t until = c->since + (uint64_t)h->idle_ms;
-        if (until > now && !c->goaway)
+        if (until > now && !c->goaway && !c->suspect)
             return until;
         http2_conn_kill(c, HTTP_LOST, "not needed any more");
         return 0;
@@ -350,7 +350,7 @@ static uint64_t check_up(struct http2_conn *c, uint64_t now)
             http2_conn_kill(c, HTTP_LOST, "the server does not answer any more");
         return c->asked + (uint64_t)h->answer_ms;
     }
-    if (c->heard + (uint64_t)h->silence_ms > now)
+    if (c->heard + (uint64_t)h->silence_ms > now && !c->suspect)
         return c->heard + (uint64_t)h->silence_ms;
     c->asked = now;
     http2_session_ping(c);

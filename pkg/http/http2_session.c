@@ -241,7 +241,7 @@ void http2_session_ping(struct http2_conn *c)
 
 bool http2_session_takes(const struct http2_conn *c)
 {
-    return c->state == HTTP2_UP && !c->goaway && c->streams < c->streams_max;
+    return c->state == HTTP2_UP && !c->goaway && !c->suspect && c->streams < c->streams_max;
 }
 
 /* --- life --- */
@@ -325,6 +325,7 @@ void http2_session_read(struct http2_conn *c)
         }
         c->heard = uv_now(shared->loop);
         c->asked = 0;
+        c->suspect = false;
         ssize_t r = nghttp2_session_mem_recv(c->session, shared->in, (size_t)n);
         if (r < 0)
             http2_conn_kill(c, HTTP_LOST, "HTTP/2: %s", nghttp2_strerror((int)r));

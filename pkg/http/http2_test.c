@@ -303,8 +303,9 @@ static void test_silence(void **state)
 {
     struct fixture *f = *state;
     struct result r = {0};
-    struct http_pool *p =
-        pool_new(f, (struct http_pool_opts){.silence_ms = 20, .answer_ms = 200, .idle_ms = 60000});
+    struct http_pool *p = pool_new(f, (struct http_pool_opts){0});
+    assert_true(http_pool_watches_life(p));
+    http_pool_set_silence(p, 20, 200);
     start_in(p, f, &r, "GET", "/hold", NULL);
     assert_true(fake_run(&f->loop, &r.opened));
     uint64_t until = uv_now(&f->loop) + 300;
@@ -315,6 +316,29 @@ static void test_silence(void **state)
     assert_true(fake_run(&f->loop, &r.done));
     assert_int_equal(r.fault, HTTP_LOST);
     http_pool_free(p);
+}
+
+/* A request that is not answered, on a connection that says nothing: the next one goes over another connection, and the
+ * watch stays where it is until the server has had its time. */
+static void test_suspect(void **state)
+{
+    struct fixture *f = *state;
+    struct result watch = {0}, late = {.f = f}, next = {0};
+    struct http_request q = {.method = "GET", .path = "/plain", .timeout_ms = 30};
+    start(f, &watch, "/hold");
+    assert_true(fake_run(&f->loop, &watch.has_data));
+    f->held[0]->conn->deaf = true;
+    uv_update_time(&f->loop);
+    http_start(f->pool, &q, &handler, &late);
+    assert_true(fake_run(&f->loop, &late.done));
+    assert_int_equal(late.fault, HTTP_TIMEOUT);
+    get(f, &next, "/plain");
+    assert_int_equal(next.status, 200);
+    assert_int_equal(f->server.accepted, 2);
+    assert_false(watch.done);
+    http_pool_set_silence(f->pool, 60000, 1);
+    assert_true(fake_run(&f->loop, &watch.done));
+    assert_int_equal(watch.fault, HTTP_LOST);
 }
 
 static void test_idle_is_closed(void **state)
@@ -359,6 +383,7 @@ int main(void)
         T(test_goaway),
         T(test_streams_are_bounded),
         T(test_silence),
+        T(test_suspect),
         T(test_idle_is_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -371,6 +371,20 @@ void http_pool_reset(struct http_pool *p)
     uv_timer_start(&p->timer, on_timer, 0, 0);
 }
 
+bool http_pool_watches_life(const struct http_pool *p)
+{
+    return p->http2;
+}
+
+void http_pool_set_silence(struct http_pool *p, int silence_ms, int answer_ms)
+{
+    if (!p->http2)
+        return;
+    p->http2->silence_ms = silence_ms;
+    p->http2->answer_ms = answer_ms;
+    http2_wake(p->http2, 0);
+}
+
 void http_pool_stats(const struct http_pool *p, struct http_stats *ret)
 {
     const struct http2_conn *c;

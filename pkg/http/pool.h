@@ -35,11 +35,9 @@ struct http_pool_opts {
     size_t max_running; /* transfers at a time, the others wait in line; 0: no bound */
     bool http1;         /* HTTP/1.1, a connection for each running transfer */
     size_t buffer_size; /* of each transfer over HTTP/1.1; 0: 16 KiB */
-    bool gzip;  /* over HTTP/1.1, answers may come compressed; data() gets them as they were */
-    bool plain; /* http:// (HTTP/1.1) is accepted as well: for tests only */
-    /* HTTP/2: the silence after which the server is asked for a sign of life, how long it has for it, and how long a
-     * connection stays without transfers. 0: 30, 15, 60 s. */
-    int silence_ms, answer_ms, idle_ms;
+    bool gzip;   /* over HTTP/1.1, answers may come compressed; data() gets them as they were */
+    bool plain;  /* http:// (HTTP/1.1) is accepted as well: for tests only */
+    int idle_ms; /* how long an HTTP/2 connection stays without transfers; 0: 60 s */
 };
 
 /* Copies what it needs. ERR_INVALID when server is no such URL. */
@@ -51,6 +49,12 @@ void http_pool_drain(struct http_pool *p);
 void http_pool_reset(struct http_pool *p);
 /* Cancels all transfers and frees; memory goes when the loop has closed the handles. NULL is fine. */
 void http_pool_free(struct http_pool *p);
+
+/* Whether it finds connections that are open and dead on its own: over HTTP/2, where after 30 s of silence the server has
+ * 15 s to answer a PING. */
+bool http_pool_watches_life(const struct http_pool *p);
+/* Other times than these; without effect on HTTP/1.1. */
+void http_pool_set_silence(struct http_pool *p, int silence_ms, int answer_ms);
 
 /* Of the HTTP/2 connections. */
 struct http_stats {

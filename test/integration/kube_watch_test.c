@@ -263,8 +263,7 @@ static void test_hung(void **state)
         skip();
     struct seen s = {.want_synced = 1};
     struct kube_watch_opts opts = {.ns = f->ns};
-    f->client->pulse.silence_ms = 300;
-    f->client->pulse.timeout_ms = 300;
+    http_pool_set_silence(f->client->pools[KUBE_CLASS_WATCH], 300, 300);
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 10000);
     bool never = false;
@@ -277,7 +276,8 @@ static void test_hung(void **state)
     enum kube_reflector_phase phase = w->reflector.phase;
     kill(pid, SIGCONT);
     assert_int_not_equal(phase, KUBE_REFLECTOR_WATCHING);
-    f->client->pulse.silence_ms = KUBE_PULSE_SILENCE_MS;
+    http_pool_set_silence(f->client->pools[KUBE_CLASS_WATCH], KUBE_PULSE_SILENCE_MS,
+                          KUBE_PULSE_TIMEOUT_MS);
     s.wait_for = "alive";
     put(f, "hung", "alive");
     wait_for(f, &s, 20000);
