@@ -190,6 +190,9 @@ static void test_pages(void **state)
     struct kube_watch_opts opts = {.ns = f->ns};
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 20000);
+    bool never = false; /* the list may be of the server's cache, which is a little behind */
+    for (int i = 0; i < 50 && s.upserts < N; i++)
+        run_until(&f->loop, &never, 100);
     assert_true(s.upserts >= N);
     kube_watch_stop(w);
     /* The newest state, as asked for after a version is lost, comes in pages. */
