@@ -22,6 +22,8 @@ struct fixture {
     struct h2_stream *held[8]; /* whose answers are not finished */
     int n_held;
     char method[16], path[256], token[128], body[256];
+    const char *gzip; /* the answer to /gzip */
+    size_t gzip_len;
     bool ignore; /* requests are not answered */
 };
 
@@ -40,6 +42,7 @@ struct result {
 
 static inline void handle(void *arg, struct h2_stream *s)
 {
+    static const char *const gzip[] = {"content-encoding", "gzip", NULL};
     static const char *const busy[] = {"retry-after", "7", "content-type", "text/x", NULL};
     struct fixture *f = arg;
     snprintf(f->method, sizeof f->method, "%s", s->method);
@@ -53,6 +56,9 @@ static inline void handle(void *arg, struct h2_stream *s)
     } else if (str_eq(s->path, "/prefix/busy")) {
         h2_begin(s, 429, busy);
         h2_chunk(s, "slow down", 9, true);
+    } else if (str_eq(s->path, "/prefix/gzip")) {
+        h2_begin(s, 200, gzip);
+        h2_chunk(s, f->gzip, f->gzip_len, true);
     } else if (str_eq(s->path, "/prefix/refuse")) {
         nghttp2_submit_rst_stream(s->conn->session, 0, s->id, NGHTTP2_REFUSED_STREAM);
     } else if (str_eq(s->path, "/prefix/break")) {

@@ -64,6 +64,8 @@ static int on_header(nghttp2_session *s, const nghttp2_frame *frame, const uint8
         t->retry_after_ms = http_retry_after((const char *)value, len);
     else if (is(name, n, "content-type") && !t->type && len <= TYPE_MAX)
         t->type = xstrndup((const char *)value, len);
+    else if (is(name, n, "content-encoding") && is(value, len, "gzip") && t->gzip && !t->gunzip)
+        t->gunzip = http_gunzip_new();
     return 0;
 }
 
@@ -101,20 +103,45 @@ static int on_frame(nghttp2_session *s, const nghttp2_frame *frame, void *arg)
     return 0;
 }
 
+/* Hands it to the handler, which may cancel or free anything. Returns the transfer, or NULL when it is over. */
+static struct http_transfer *hand_on(struct http2_conn *c, struct http_transfer *t,
+                                     const void *data, size_t len)
+{
+    int32_t id = t->stream;
+    int stop = t->handler.data ? t->handler.data(t->arg, data, len) : 0;
+    t = transfer_of(c->session, id);
+    if (!t || !stop)
+        return t;
+    t->stopped = true;
+    http2_session_cancel(c, t);
+    http2_over(c->owner, t, HTTP_STOPPED, "stopped");
+    return NULL;
+}
+
+static void hand_on_plain(struct http2_conn *c, struct http_transfer *t)
+{
+    uint8_t *plain = c->owner->shared->plain;
+    long n = 0;
+    while (t && (n = http_gunzip_take(t->gunzip, plain, HTTP_READ_BYTES)) > 0)
+        t = hand_on(c, t, plain, (size_t)n);
+    if (!t || n == 0)
+        return;
+    http2_session_cancel(c, t);
+    http2_over(c->owner, t, HTTP_LOST, "the answer is no gzip");
+}
+
 static int on_data(nghttp2_session *s, uint8_t flags, int32_t id, const uint8_t *data, size_t len,
                    void *arg)
 {
     (void)flags;
     struct http2_conn *c = arg;
     struct http_transfer *t = transfer_of(s, id);
-    if (!t || !t->handler.data || t->handler.data(t->arg, data, len) == 0)
-        return 0;
-    t = transfer_of(s, id); /* the handler may have cancelled it */
-    if (!t)
-        return 0;
-    t->stopped = true;
-    http2_session_cancel(c, t);
-    http2_over(c->owner, t, HTTP_STOPPED, "stopped");
+    if (t && t->gunzip) {
+        http_gunzip_give(t->gunzip, data, len);
+        hand_on_plain(c, t);
+    } else if (t) {
+        hand_on(c, t, data, len);
+    }
     return 0;
 }
 
@@ -124,7 +151,9 @@ static int on_close(nghttp2_session *s, int32_t id, uint32_t code, void *arg)
     struct http_transfer *t = transfer_of(s, id);
     if (!t)
         return 0;
-    if (code == NGHTTP2_NO_ERROR && t->opened)
+    if (code == NGHTTP2_NO_ERROR && t->gunzip && !http_gunzip_complete(t->gunzip))
+        http2_over(c->owner, t, HTTP_LOST, "the compressed answer is cut off");
+    else if (code == NGHTTP2_NO_ERROR && t->opened)
         http2_over(c->owner, t, HTTP_OK, "");
     else
         http2_over(c->owner, t, code == NGHTTP2_REFUSED_STREAM ? HTTP_UNSENT : HTTP_LOST,
@@ -214,6 +243,8 @@ int http2_session_submit(struct http2_conn *c, struct http_transfer *t)
     size_t n = 4;
     if (t->body)
         nv[n++] = pair("content-length", length);
+    if (t->gzip)
+        nv[n++] = pair("accept-encoding", "gzip");
     n = add_headers(t, nv, n);
     nghttp2_data_provider body = {.read_callback = read_body};
     t->stream = nghttp2_submit_request(c->session, NULL, nv, n, t->body ? &body : NULL, t);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/http2.h"
 
+#include <zlib.h>
+
 #include "http/h2_fixture_test.h"
 
 static void test_get(void **state)
@@ -154,6 +156,76 @@ static void test_nothing_is_held_back(void **state)
         assert_int_equal(target->bytes, want);
     }
     assert_int_equal(f->server.accepted, 1);
+}
+
+static size_t compress_to(char *out, size_t size, const char *data, size_t len)
+{
+    z_stream z = {.next_in = (Bytef *)(uintptr_t)data,
+                  .avail_in = (uInt)len,
+                  .next_out = (Bytef *)out,
+                  .avail_out = (uInt)size};
+    deflateInit2(&z, 1, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+    assert_int_equal(deflate(&z, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&z);
+    return size - z.avail_out;
+}
+
+static struct result get_gzip(struct fixture *f, const char *gzip, size_t len, struct result r)
+{
+    struct http_pool *p = pool_new(f, (struct http_pool_opts){.over = f->pool, .gzip = true});
+    f->gzip = gzip;
+    f->gzip_len = len;
+    start_in(p, f, &r, "GET", "/gzip", NULL);
+    assert_true(fake_run(&f->loop, &r.done));
+    http_pool_free(p);
+    return r;
+}
+
+static void test_gzip(void **state)
+{
+    enum { N = 1000000 };
+    struct fixture *f = *state;
+    auto_free char *data = xcalloc(1, N), *gzip = xcalloc(1, N);
+    for (int i = 0; i < N; i++)
+        data[i] = (char)('a' + i % 7 * (i / 1000 % 3));
+    size_t len = compress_to(gzip, N - 1, data, N);
+    struct result r = get_gzip(f, gzip, len, (struct result){0});
+    assert_int_equal(r.fault, HTTP_OK);
+    assert_int_equal(r.bytes, N);
+    assert_int_equal(get_gzip(f, gzip, len - 1, (struct result){0}).fault, HTTP_LOST);
+    assert_int_equal(get_gzip(f, gzip, len + 1, (struct result){0}).fault, HTTP_LOST);
+    assert_int_equal(get_gzip(f, "no gzip", 7, (struct result){0}).fault, HTTP_LOST);
+    assert_int_equal(get_gzip(f, "", 0, (struct result){0}).fault, HTTP_LOST);
+    assert_int_equal(get_gzip(f, gzip, len, (struct result){.stop = true}).fault, HTTP_STOPPED);
+    struct result plain = {0}; /* nobody asked for it: the bytes as they are */
+    f->gzip = "hello";
+    f->gzip_len = 5;
+    get(f, &plain, "/gzip");
+    assert_string_equal(plain.text, "hello");
+}
+
+static void cancel_it(struct result *r)
+{
+    http_cancel(r->transfer);
+    r->transfer = NULL;
+    r->piece = NULL;
+}
+
+static void test_cancel_in_gzip(void **state)
+{
+    enum { N = 200000 };
+    struct fixture *f = *state;
+    struct result r = {.piece = cancel_it}, next = {0};
+    auto_free char *data = xcalloc(1, N), *gzip = xcalloc(1, N);
+    struct http_pool *p = pool_new(f, (struct http_pool_opts){.over = f->pool, .gzip = true});
+    f->gzip = gzip;
+    f->gzip_len = compress_to(gzip, N, data, N);
+    start_in(p, f, &r, "GET", "/gzip", NULL);
+    assert_true(fake_run(&f->loop, &r.has_data));
+    get(f, &next, "/plain");
+    assert_int_equal(r.pieces, 1);
+    assert_false(r.done);
+    http_pool_free(p);
 }
 
 static void test_cancel(void **state)
@@ -373,6 +445,8 @@ int main(void)
         T(test_handler_stops),
         T(test_large_answer),
         T(test_nothing_is_held_back),
+        T(test_gzip),
+        T(test_cancel_in_gzip),
         T(test_cancel),
         T(test_cancel_in_data),
         T(test_free_in_done),

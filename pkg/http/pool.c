@@ -198,6 +198,7 @@ static void pool_add(struct http_pool *p, struct http_transfer *t)
         return;
     }
     t->at = HTTP_AT_HTTP2;
+    t->gzip = p->gzip;
     p->running++;
     http2_start(p->http2, t);
 }

@@ -35,7 +35,8 @@ struct http_pool_opts {
     size_t max_running; /* transfers at a time, the others wait in line; 0: no bound */
     bool http1;         /* HTTP/1.1, a connection for each running transfer */
     size_t buffer_size; /* of each transfer over HTTP/1.1; 0: 16 KiB */
-    bool gzip;   /* over HTTP/1.1, answers may come compressed; data() gets them as they were */
+    bool
+        gzip; /* answers may come compressed; data() gets them as they were, and has to bound them */
     bool plain;  /* http:// (HTTP/1.1) is accepted as well: for tests only */
     int idle_ms; /* how long an HTTP/2 connection stays without transfers; 0: 60 s */
 };

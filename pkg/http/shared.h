@@ -21,7 +21,7 @@ struct http_shared {
     struct http_tls tls;
     unsigned connecting;
     struct http2_conn *line; /* those that wait for their turn to connect */
-    uint8_t in[HTTP_READ_BYTES], out[HTTP_WRITE_BYTES];
+    uint8_t in[HTTP_READ_BYTES], out[HTTP_WRITE_BYTES], plain[HTTP_READ_BYTES];
     struct http_shared *next;
 };
 

@@ -47,6 +47,7 @@ void http_transfer_taken(struct http_transfer *t)
 void http_transfer_free(struct http_transfer *t)
 {
     http_transfer_taken(t);
+    http_gunzip_free(t->gunzip);
     free(t->type);
     free(t);
 }

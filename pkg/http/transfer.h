@@ -3,6 +3,7 @@
 #ifndef HTTP_TRANSFER_H
 #define HTTP_TRANSFER_H
 
+#include "http/gunzip.h"
 #include "http/pool.h"
 
 struct http2;
@@ -38,10 +39,12 @@ struct http_transfer {
     int32_t stream;
     uint64_t deadline; /* of uv_now; 0: none */
     int status;
-    bool sent;                 /* the request, or its begin */
-    bool opened;               /* the final headers are here */
-    char *type;                /* Content-Type */
-    struct http_result result; /* of one that is over, but was not told so */
+    bool sent;                  /* the request, or its begin */
+    bool opened;                /* the final headers are here */
+    bool gzip;                  /* asked for */
+    struct http_gunzip *gunzip; /* the answer is compressed */
+    char *type;                 /* Content-Type */
+    struct http_result result;  /* of one that is over, but was not told so */
 
     struct http_transfer *prev, *next; /* of the pool */
     struct http_transfer *prev2,

@@ -49,6 +49,7 @@ static struct http_pool *open_pool(const struct kube_client *c, const struct kub
         .over = class == KUBE_CLASS_LEASE ? NULL : over,
         .buffer_size = buffer[class],
         .max_running = running[class],
+        .gzip = class == KUBE_CLASS_LIST,
         .plain = c->plain,
     };
     return http_pool_new(c->loop, &o, err);
