@@ -84,7 +84,7 @@ static void wait_for(struct fixture *f, struct seen *s, const char *what)
 {
     s->wait_for = what;
     s->done = what && has_seen(s);
-    assert_true(run_until(&f->loop, &s->done, 10000));
+    assert_true(run_until(&f->loop, &s->done, 30000));
     s->done = false;
 }
 
