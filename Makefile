@@ -89,6 +89,7 @@ $(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(SIMLIB) $(LIB)
 # LIBFUZZER=1, with clang: its fuzzer instead of our main, which replays files.
 $(FUZZBIN): $(O)/fuzz/%: $(O)/fuzz/%.o $(if $(LIBFUZZER),,$(O)/hack/fuzz_main.o) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+-include $(FUZZBIN:=.d)
 
 $(O)/hack/fuzz/read_dump: $(O)/hack/fuzz/read_dump.o $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
@@ -101,6 +102,7 @@ integration: $(INTBIN) $(BIN) $(O)/pkg/istio/istio_test ## Tests against a real 
 	$(Q)hack/lab/build kube-apiserver etcd kubectl
 	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
 
+.PHONY: fuzz
 fuzz: ## Look for inputs that break the readers, and for differences to Go's (FUZZ_SECONDS=60 for each)
 	$(Q)hack/fuzz/run $(T)
 
@@ -155,6 +157,6 @@ golden: ## Write the golden files anew
 clean: ## Remove what was built here (the lab's cache stays)
 	rm -rf build
 
-.PHONY: help deps all test integration fuzz check e2e lab lab-down demo demo-down image istio-data generate format golden clean
+.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data generate format golden clean
 .SECONDARY:
--include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(FUZZBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d
+-include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d

@@ -11,6 +11,7 @@
 //	map entry that is cut short     Go reads on behind the entry's end; we refuse
 //	map entry of other types        Go reads a length where a number is; we skip it
 //	time without seconds            Go says 1970; we say nothing
+//	time that an empty one undoes   for us an empty time is as none: the one before it counts
 //	key that comes twice            Go lets null undo a value, and lays lists over each other; ours add up
 //	null in a list or map           Go makes an empty element; we skip it
 //	NUL in the list's version       we give strings of C, which end there
@@ -22,6 +23,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"io"
+	"reflect"
 	"strings"
 )
 
@@ -121,6 +123,24 @@ func oddEnvelope(data []byte, s shape, list bool) string {
 	return oddity(raw, s)
 }
 
+// Are they equal but for times that only we see?
+func timeUndone(want, got *seen) bool {
+	if len(want.Objects) != len(got.Objects) {
+		return false
+	}
+	undone := *got
+	undone.Objects = append([]object{}, got.Objects...)
+	for i := range undone.Objects {
+		if want.Objects[i].Creation == nil {
+			undone.Objects[i].Creation = nil
+		}
+		if want.Objects[i].Deletion == nil {
+			undone.Objects[i].Deletion = nil
+		}
+	}
+	return reflect.DeepEqual(want, &undone)
+}
+
 func oddWatch(data []byte, s shape) string {
 	for len(data) >= 4 {
 		n := uint64(binary.BigEndian.Uint32(data)) + 4
@@ -154,6 +174,9 @@ func allowed(t *test, ok bool, got *seen) string {
 	s := shapes[t.kind]
 	if strings.Contains(t.want.Version+t.want.Continue, "\x00") {
 		return "NUL in the list's version" // which we give as a string of C
+	}
+	if ok && timeUndone(t.want, got) {
+		return "time that an empty one undoes"
 	}
 	switch t.mode {
 	case objectProto:
