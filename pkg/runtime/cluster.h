@@ -18,6 +18,7 @@
 #include "kube/client.h"
 #include "kube/watch.h"
 #include "plan/plan.h"
+#include "runtime/breaker.h"
 #include "runtime/records.h"
 
 enum {
@@ -46,12 +47,17 @@ typedef void cluster_written_cb(void *arg);
 struct cluster_watch {
     struct cluster *cluster;
     const struct gvr *gvr;
+    enum kube_record_kind record;
     struct records records;
     struct kube_watch *watch;
     char *problem; /* why it does not work at the moment, or NULL */
 };
 
-enum { CLUSTER_WATCHES_MAX = 24 };
+enum {
+    CLUSTER_WATCHES_MAX = 24,
+    CLUSTER_OWNERS_MAX =
+        64, /* labels are anybody's to write: beyond it every Mesh is taken for an owner */
+};
 
 /* Something that waits for an answer of a cluster's client. The client's end ends it without an
  * answer: then drop is called instead, to free it. Embedded in what waits. */
@@ -80,9 +86,18 @@ struct cluster {
     struct kube_call *probe;
     struct cluster_watch watches[CLUSTER_WATCHES_MAX];
     size_t n_watches;
+    /* Raised by every change of what can be seen here: state, records, writes; and by those of what DNS entries follow
+     * from (Services, Namespaces). Equal numbers: nothing to look at again. */
+    uint64_t rev, dns_rev;
+    struct cluster_owners {
+        uint64_t rev; /* of the cluster, when it was made */
+        char **uids;
+        size_t n;
+    } owners; /* the Meshes that have objects here */
     struct cluster_task *tasks;
     struct op *ops; /* the applier's: writes on their way, by object */
     size_t n_ops;   /* of them, without an answer yet */
+    struct breaker breaker;
     cluster_changed_cb *changed;
     cluster_written_cb *written; /* may be NULL */
     void *arg;
@@ -119,6 +134,14 @@ const struct cluster_watch *cluster_broken_watch(const struct cluster *c);
 void cluster_task_begin(struct cluster *c, struct cluster_task *t,
                         void (*drop)(struct cluster_task *t));
 void cluster_task_end(struct cluster_task *t);
+
+/* Whether it holds an object of a Mesh with this UID. Looks at all records when something changed since the last
+ * call. */
+bool cluster_holds(struct cluster *c, const char *owner_uid);
+/* The UIDs of all those Meshes; good until the cluster changes. */
+const struct cluster_owners *cluster_owners(struct cluster *c);
+/* Tells that something changed, and to whom it may concern. */
+void cluster_touch(struct cluster *c);
 
 /* Records of a kind; NULL for a kind that is not watched. */
 struct records *cluster_records(struct cluster *c, const struct gvr *gvr);
