@@ -22,7 +22,7 @@ build/deps.mk: hack/deps
 	@hack/deps && mkdir -p build && touch $@
 
 CC      ?= gcc
-PKGS    := libuv libcurl jansson yaml-0.1 openssl libwebsockets
+PKGS    := libuv libcurl libnghttp2 jansson yaml-0.1 openssl libwebsockets
 WARN    := -Wall -Wextra -Wpedantic -Wformat=2 -Wformat-signedness -Wconversion -Wsign-conversion -Wshadow -Wvla \
            -Wundef -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings \
            -Wswitch-enum -Wnull-dereference -Wduplicated-cond -Wduplicated-branches -Wlogical-op \

@@ -209,7 +209,17 @@ static void on_identity(void *arg, const struct kube_response *r, const struct e
     }
     c->failures = 0;
     check_identity(c, uid);
-    probe_after(c, CLUSTER_PROBE_MS);
+    /* Not all clusters in the same instant: the clock's last digits are as good as a random number. */
+    probe_after(c, CLUSTER_PROBE_MS - uv_hrtime() % (CLUSTER_PROBE_MS / 8));
+}
+
+static void ask_identity(struct cluster *c)
+{
+    struct kube_request q = {.method = "GET",
+                             .path = "/api/v1/namespaces/kube-system",
+                             .accept = KUBE_ACCEPT_METADATA,
+                             .timeout_ms = CLUSTER_PROBE_TIMEOUT_MS};
+    c->probe = kube_call(c->client, &q, on_identity, c);
 }
 
 static void on_version(void *arg, const struct kube_response *r, const struct err *err)
@@ -232,17 +242,20 @@ static void on_version(void *arg, const struct kube_response *r, const struct er
         c->minor = str_to_i64(digits, 0, 1000, &n) == 0 ? (int)n : 0;
         cluster_touch(c);
     }
-    struct kube_request q = {.method = "GET",
-                             .path = "/api/v1/namespaces/kube-system",
-                             .accept = KUBE_ACCEPT_METADATA,
-                             .timeout_ms = CLUSTER_PROBE_TIMEOUT_MS};
-    c->probe = kube_call(c->client, &q, on_identity, c);
+    c->versioned_ms = clock_ms(c->clock);
+    ask_identity(c);
 }
 
+/* The identity shows life as well; the version changes seldom, and not without a restart of the API server. */
 static void probe(struct cluster *c)
 {
     if (c->probe || !c->client || c->closing)
         return;
+    int64_t age = clock_ms(c->clock) - c->versioned_ms;
+    if (c->version && c->state == CLUSTER_REACHABLE && !c->failures && age < CLUSTER_VERSION_MS) {
+        ask_identity(c);
+        return;
+    }
     struct kube_request q = {
         .method = "GET", .path = "/version", .timeout_ms = CLUSTER_PROBE_TIMEOUT_MS};
     c->probe = kube_call(c->client, &q, on_version, c);

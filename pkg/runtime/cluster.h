@@ -25,6 +25,7 @@ enum {
     CLUSTER_PROBE_MS = 8000,       /* while it answers */
     CLUSTER_PROBE_AGAIN_MS = 4000, /* after a probe without answer */
     CLUSTER_PROBE_TIMEOUT_MS = 5000,
+    CLUSTER_VERSION_MS = 120000, /* how old what is known of its version may be */
     CLUSTER_SETTLE_MS = 20000,
     CLUSTER_PROBE_FAILURES = 3, /* then it is unreachable: 8 + 3 x 5 + 2 x 4 s = 31 s at most */
 };
@@ -80,6 +81,7 @@ struct cluster {
     char *uid;     /* seen */
     char *version; /* "v1.37.2" */
     int minor;
+    int64_t versioned_ms; /* when it told its version */
     int64_t born_ms;
     uv_timer_t timer;
     bool timer_open;
