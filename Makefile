@@ -15,7 +15,7 @@ O       := build/$(VARIANT)
 Q       := $(if $(V),,@)
 
 # What a newcomer types first works on a fresh machine: the packages are installed, then make reads this file anew.
-ifneq ($(filter demo test check integration e2e lab,$(MAKECMDGOALS)),)
+ifneq ($(filter try faults demo test check integration e2e lab,$(MAKECMDGOALS)),)
 include build/deps.mk
 endif
 build/deps.mk: hack/deps
@@ -48,11 +48,13 @@ GEN     := build/gen/manifests.gen.c
 LIB     := $(O)/libmeshwright.a
 # A test server, and not a part of the controller: its libraries are none of ours.
 SIMLIB  := $(O)/libkubesim.a
-SIMLIBS := $(shell pkg-config --libs libnghttp2 2>/dev/null) -lhttp_parser
+SIMLIBS := $(shell pkg-config --libs libnghttp2 2>/dev/null) -lhttp_parser -lz
 BIN     := $(O)/meshwright
 TESTBIN := $(TESTS:%.c=$(O)/%)
 FUZZBIN := $(FUZZ:%.c=$(O)/%)
 INTBIN  := $(INTEG:%.c=$(O)/%)
+FAULTS  := $(O)/test/faults/faults
+FAULTOBJ := $(patsubst %.c,$(O)/%.o,$(wildcard test/faults/*.c))
 OBJ     := $(SRC:%.c=$(O)/%.o) $(CTRL:%.c=$(O)/%.o) $(GEN:%.c=$(O)/%.o)
 
 ##@ Build
@@ -83,6 +85,17 @@ $(BIN): $(O)/controller/main.o $(LIB)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(O)/kubesim: $(O)/hack/kubesim/main.o $(SIMLIB) $(LIB)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
+
+$(O)/bench-writer: $(O)/hack/bench/fleet/writer.o $(LIB)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(FAULTS): $(FAULTOBJ) $(SIMLIB) $(LIB)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
+
 $(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(SIMLIB) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS) -lcmocka
 
@@ -98,11 +111,18 @@ $(O)/hack/fuzz/read_dump: $(O)/hack/fuzz/read_dump.o $(LIB)
 test: $(TESTBIN) $(FUZZBIN) $(BIN) ## Unit, golden and corpus tests (T=pkg/json/jx_test for one)
 	$(Q)hack/run-tests $(O) $(if $(T),$(T),$(TESTS:%.c=%) $(FUZZ:%.c=%))
 
-integration: $(INTBIN) $(BIN) $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
+integration: $(INTBIN) $(BIN) $(O)/kubesim $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
 	$(Q)hack/lab/build kube-apiserver etcd kubectl
 	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
 
-.PHONY: fuzz
+build/crds.json: $(wildcard crds/*.yaml)
+	@mkdir -p $(@D)
+	@python3 -c 'import json, sys, yaml; json.dump([d for f in sys.argv[1:] for d in yaml.safe_load_all(open(f)) if d], sys.stdout)' $^ >$@
+
+faults: $(FAULTS) all istio-data build/crds.json ## Every fault at every request of an install (EVERY=n: each n-th)
+	$(FAULTS) --controller build/release/meshwright --data build/share/istio-data --crds build/crds.json --every $(or $(EVERY),1) --parallel $(or $(PARALLEL),24) $(FAULT:%=--fault %)
+
+
 fuzz: ## Look for inputs that break the readers, and for differences to Go's (FUZZ_SECONDS=60 for each)
 	$(Q)hack/fuzz/run $(T)
 
@@ -129,6 +149,14 @@ demo-down: ## Take the demo and its clusters away
 	hack/demo/demo down
 
 image: build/meshwright.tar ## Build the image without a container engine: build/meshwright.tar
+
+try: all kubesim istio-data ## A first look in seconds: a mesh over three simulated clusters (no traffic)
+	hack/try/try up
+
+try-down: ## Take it away
+	hack/try/try down
+
+kubesim: $(O)/kubesim ## Build the simulated API servers: build/release/kubesim
 
 istio-data: build/share/istio-data/$(ISTIO_VERSION)/index.json ## Take Istio's CRDs out of its Go module
 
@@ -157,6 +185,6 @@ golden: ## Write the golden files anew
 clean: ## Remove what was built here (the lab's cache stays)
 	rm -rf build
 
-.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data generate format golden clean
+.PHONY: help deps all test integration fuzz check e2e lab lab-down demo demo-down image istio-data kubesim try try-down faults generate format golden clean
 .SECONDARY:
--include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d
+-include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(FUZZBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d $(O)/hack/kubesim/main.d $(FAULTOBJ:.o=.d)

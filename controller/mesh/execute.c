@@ -76,14 +76,13 @@ static bool orphan(const struct mesh_pass *p, const struct kube_view *v)
     return !(v->has_selector && plan_wave_of(v->meta.wave) == PLAN_DNS);
 }
 
-/* The tree of what is wanted is needed only to check the ownership of fields, once for each version of an object: the
- * record remembers it. */
-static enum diff_verdict compare(const struct mesh_pass *p, const struct plan_object *o,
-                                 const struct live *l, int64_t *renew_at)
+/* Remembers the check of ownership with the record; the tree of what is wanted is needed only for it. */
+static enum diff_verdict judge(const struct mesh_pass *p, const struct plan_object *o,
+                               const struct live *l, int64_t *renew_at)
 {
     bool before = l->record && records_verified(l->record), verified = before;
     struct plan_object want = *o;
-    auto_json *body = l->record && !before ? kept_body(o) : NULL;
+    auto_json *body = l->record && !verified ? kept_body(o) : NULL;
     want.body = body;
     enum diff_verdict v = diff_object(&want, l->record ? &l->view : NULL, &verified,
                                       p->cr->meta.uid, clock_s(p->mesh->manager->clock), renew_at);
@@ -101,7 +100,7 @@ static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const str
     struct live l;
     int64_t renew_at;
     bool there = look(mm->cluster, o, &l);
-    enum diff_verdict v = compare(p, o, &l, &renew_at);
+    enum diff_verdict v = judge(p, o, &l, &renew_at);
     if (v == DIFF_SAME) {
         applier_well(mm->cluster, o->gvr, o->ns, o->name);
         ask_renewal(p, renew_at);

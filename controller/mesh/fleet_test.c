@@ -123,13 +123,21 @@ static void a_conflict_with_others_is_not(void **state)
 
 /* --- what is kept between passes must not outlive what it was made from --- */
 
-/* Until the next look. */
-static const struct kube_view *found(struct fleet *f, const char *cluster, const char *kind,
-                                     const char *ns, const char *name)
+static const struct kube_record *found(struct fleet *f, const char *cluster, const char *kind,
+                                       const char *ns, const char *name)
 {
-    static struct kube_view view;
     struct cluster *c = manager_cluster(&f->m, "fleet", cluster);
-    return records_view(cluster_records(c, plan_gvr("v1", kind)), ns, name, &view) ? &view : NULL;
+    return records_find(cluster_records(c, plan_gvr("v1", kind)), ns, name);
+}
+
+/* The intent that an object in istio-system has; owned. */
+static char *intent(struct fleet *f, const char *cluster, const char *kind, const char *name)
+{
+    const struct kube_record *r = found(f, cluster, kind, ISTIO_NAMESPACE, name);
+    struct kube_view v;
+    assert_non_null(r);
+    kube_record_view(r, &v);
+    return xstrdup(str_or(v.meta.intent, ""));
 }
 
 static void show_namespace(struct fleet *f, const char *cluster)
@@ -186,12 +194,11 @@ static void an_edit_reaches_every_member(void **state)
     fleet_add_mesh(&f, "shop", 2);
     fleet_run(&f, 10000);
     int writes = f.writes;
-    auto_free char *before =
-        xstrdup(found(&f, "shop-1", "ConfigMap", ISTIO_NAMESPACE, "istio")->meta.intent);
+    auto_free char *before = intent(&f, "shop-1", "ConfigMap", "istio");
     edit(&f, "spec.meshConfig", json_pack("{s:s}", "accessLogFile", "/dev/stdout"));
     fleet_run(&f, 2000);
-    assert_string_not_equal(found(&f, "shop-1", "ConfigMap", ISTIO_NAMESPACE, "istio")->meta.intent,
-                            before);
+    auto_free char *after = intent(&f, "shop-1", "ConfigMap", "istio");
+    assert_string_not_equal(after, before);
     assert_in_range(f.writes - writes, 2, 8); /* what holds the configuration, and no more */
     fleet_stop(&f);
 }
@@ -204,8 +211,7 @@ static void a_new_account_renews_its_secrets(void **state)
     fleet_add_mesh(&f, "shop", 2);
     fleet_run(&f, 10000);
     const char *name = "istio-remote-secret-shop-1";
-    auto_free char *before =
-        xstrdup(found(&f, "shop-0", "Secret", ISTIO_NAMESPACE, name)->meta.intent);
+    auto_free char *before = intent(&f, "shop-0", "Secret", name);
     auto_json *account =
         json_pack("{s:s, s:s, s:{s:s, s:s}}", "apiVersion", "v1", "kind", "ServiceAccount",
                   "metadata", "name", ISTIO_READER_ACCOUNT, "namespace", ISTIO_NAMESPACE);
@@ -214,8 +220,8 @@ static void a_new_account_renews_its_secrets(void **state)
     f.uid = "another";
     fleet_show(&f, c, account, false);
     fleet_run(&f, 5000);
-    assert_string_not_equal(found(&f, "shop-0", "Secret", ISTIO_NAMESPACE, name)->meta.intent,
-                            before);
+    auto_free char *after = intent(&f, "shop-0", "Secret", name);
+    assert_string_not_equal(after, before);
     fleet_stop(&f);
 }
 

@@ -27,6 +27,7 @@ struct fleet {
     struct options options;
     struct manager m;
     struct pki_pair root;
+    struct kube_record_maker *maker;
     int rv;
     int writes, most_in_flight; /* to members; of one cluster, when one of its writes was asked */
     int waves_out_of_order;
@@ -61,6 +62,15 @@ static struct cluster_watch *fleet_watch(struct cluster *c, const json_t *obj)
     return NULL;
 }
 
+static enum kube_record_kind fleet_kind(const struct gvr *g)
+{
+    if (str_eq(g->kind, "Service"))
+        return KUBE_RECORD_SERVICE;
+    if (str_eq(g->kind, "Namespace"))
+        return KUBE_RECORD_NAMESPACE;
+    return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
+}
+
 /* The watch brings an object. */
 static void fleet_show(struct fleet *f, struct cluster *c, const json_t *obj, bool ours)
 {
@@ -74,18 +84,17 @@ static void fleet_show(struct fleet *f, struct cluster *c, const json_t *obj, bo
                                   "updatedReplicas", 1, "availableReplicas", 1);
     if (str_eq(w->gvr->kind, "Deployment"))
         json_object_set(o, "status", status);
+    enum kube_record_kind kind = fleet_kind(w->gvr);
     auto_free char *text = jx_dump(o);
-    struct kube_record_maker *maker = kube_record_maker_new();
+    struct err err = {0};
     const struct kube_record *k =
-        kube_record_make(maker, w->record, KUBE_ENCODING_JSON, text, strlen(text), NULL);
+        kube_record_make(f->maker, kind, KUBE_ENCODING_JSON, text, strlen(text), &err);
     assert_non_null(k);
     records_put(&w->records, k);
-    const char *intent = jx_str2(obj, "metadata.annotations", PLAN_ANNOTATION_INTENT);
-    if (ours && intent)
-        records_set_verified(&w->records,
-                             records_find(&w->records, kube_record_ns(k), kube_record_name(k)));
-    kube_record_maker_free(maker);
-    c->dns_rev += w->record == KUBE_RECORD_SERVICE || w->record == KUBE_RECORD_NAMESPACE;
+    k = records_find(&w->records, kube_record_ns(k), kube_record_name(k));
+    if (ours)
+        records_set_verified(&w->records, k);
+    c->dns_rev += kind == KUBE_RECORD_SERVICE || kind == KUBE_RECORD_NAMESPACE;
     cluster_touch(c);
 }
 
@@ -155,7 +164,8 @@ static void fleet_hide(struct cluster_watch *w, const char *ns, const char *name
     auto_free char *ns_copy = xstrdup0(ns);
     auto_free char *name_copy = xstrdup(name);
     records_remove(&w->records, ns_copy, name_copy);
-    w->cluster->dns_rev += w->record == KUBE_RECORD_SERVICE || w->record == KUBE_RECORD_NAMESPACE;
+    enum kube_record_kind kind = fleet_kind(w->gvr);
+    w->cluster->dns_rev += kind == KUBE_RECORD_SERVICE || kind == KUBE_RECORD_NAMESPACE;
     cluster_touch(w->cluster);
 }
 
@@ -248,14 +258,8 @@ static struct cluster *fleet_add_cluster(struct fleet *f, const char *name)
     c->minor = 37;
     for (const struct gvr *g = plan_kinds; g->kind; g++) {
         struct cluster_watch *w = &c->watches[c->n_watches++];
-        *w = (struct cluster_watch){.cluster = c, .gvr = g, .record = KUBE_RECORD_META};
+        *w = (struct cluster_watch){.cluster = c, .gvr = g};
         w->records.synced = true;
-        if (str_eq(g->kind, "Service"))
-            w->record = KUBE_RECORD_SERVICE;
-        else if (str_eq(g->kind, "Namespace"))
-            w->record = KUBE_RECORD_NAMESPACE;
-        else if (str_eq(g->kind, "Deployment"))
-            w->record = KUBE_RECORD_DEPLOYMENT;
     }
     return c;
 }
@@ -278,6 +282,7 @@ static void fleet_start(struct fleet *f, const char *data_dir)
 {
     struct err err;
     *f = (struct fleet){.clock = CLOCK_VIRTUAL(1000000, 1700000000)};
+    f->maker = kube_record_maker_new();
     uv_loop_init(&f->loop);
     fake_start(&f->server, &f->loop, fleet_handle, f);
     f->options =
@@ -350,6 +355,7 @@ static void fleet_stop(struct fleet *f)
     assert_int_equal(uv_loop_close(&f->loop), 0);
     queue_free(f->m.queue);
     pki_pair_done(&f->root);
+    kube_record_maker_free(f->maker);
 }
 
 #endif

@@ -23,10 +23,20 @@ void cluster_touch(struct cluster *c)
 
 /* --- watches --- */
 
+/* Kinds that others also have many of are watched whole, as records; of the rest only ours, and only metadata. */
+static enum kube_record_kind record_kind(const struct gvr *g)
+{
+    if (str_eq(g->kind, "Service"))
+        return KUBE_RECORD_SERVICE;
+    if (str_eq(g->kind, "Namespace"))
+        return KUBE_RECORD_NAMESPACE;
+    return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
+}
+
 /* A record came, changed or went, or the list is complete. */
 static void on_records(struct cluster_watch *w)
 {
-    enum kube_record_kind k = w->record;
+    enum kube_record_kind k = record_kind(w->gvr);
     w->cluster->dns_rev += k == KUBE_RECORD_SERVICE || k == KUBE_RECORD_NAMESPACE;
     cluster_touch(w->cluster);
 }
@@ -49,10 +59,8 @@ static void on_upsert(void *arg, const struct kube_record *r)
     bool full = w->records.full;
     if (records_put(&w->records, r) && w->records.synced)
         on_records(w);
-    if (!w->records.full || full)
-        return;
-    log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
-    on_records(w);
+    if (w->records.full && !full)
+        log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
 }
 
 static void on_remove(void *arg, const struct kube_record *r)
@@ -87,16 +95,6 @@ static const struct kube_sink sink = {
     .state = on_state,
 };
 
-/* Kinds that others also have many of are watched whole, as records; of the rest only ours, and only metadata. */
-static enum kube_record_kind record_kind(const struct gvr *g)
-{
-    if (str_eq(g->kind, "Service"))
-        return KUBE_RECORD_SERVICE;
-    if (str_eq(g->kind, "Namespace"))
-        return KUBE_RECORD_NAMESPACE;
-    return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
-}
-
 /* All Secrets that we make in a member are there; those of other namespaces are none of our business. */
 static const char *secret_namespace(const struct gvr *g)
 {
@@ -116,7 +114,7 @@ static void start_watches(struct cluster *c)
             .ns = secret_namespace(g),
             .label_selector = ours ? PLAN_LABEL_MANAGED_BY "=" PLAN_MANAGED_BY : NULL,
         };
-        *w = (struct cluster_watch){.cluster = c, .gvr = g, .record = kind};
+        *w = (struct cluster_watch){.cluster = c, .gvr = g};
         w->watch = kube_watch_start(c->client, g, &opts, &sink, w);
     }
 }
@@ -367,12 +365,12 @@ static void add_owner(struct cluster_owners *o, const char *uid)
 static void add_owners(struct cluster_owners *o, const struct records *all)
 {
     const struct kube_record *r;
-    for (size_t at = 0; (r = records_next(all, &at)) && o->n < CLUSTER_OWNERS_MAX;) {
+    for (size_t at = 0; (r = records_next(all, &at));) {
         struct kube_view v;
         if (!kube_record_managed(r))
             continue;
         kube_record_view(r, &v);
-        if (v.meta.owner_uid)
+        if (v.meta.owner_uid && o->n < CLUSTER_OWNERS_MAX)
             add_owner(o, v.meta.owner_uid);
     }
 }

@@ -48,7 +48,6 @@ typedef void cluster_written_cb(void *arg);
 struct cluster_watch {
     struct cluster *cluster;
     const struct gvr *gvr;
-    enum kube_record_kind record;
     struct records records;
     struct kube_watch *watch;
     char *problem; /* why it does not work at the moment, or NULL */
