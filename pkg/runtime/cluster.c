@@ -59,8 +59,10 @@ static void on_upsert(void *arg, const struct kube_record *r)
     bool full = w->records.full;
     if (records_put(&w->records, r) && w->records.synced)
         on_records(w);
-    if (w->records.full && !full)
-        log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
+    if (!w->records.full || full)
+        return;
+    log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
+    on_records(w);
 }
 
 static void on_remove(void *arg, const struct kube_record *r)

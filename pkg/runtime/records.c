@@ -178,7 +178,8 @@ static bool replace(struct records *r, size_t place, const struct kube_record *o
     struct entry *e = entry_at(r, place);
     size_t old = entry_size(record_of(e)), now = entry_size(obj);
     e->marks |= MARK_LISTED;
-    if (kube_record_compare(obj, record_of(e)) <= 0 || !has_room(r, 0, now > old ? now - old : 0))
+    int newer = kube_record_compare(obj, record_of(e));
+    if (newer == 0 || (newer < 0 && !r->listing) || !has_room(r, 0, now > old ? now - old : 0))
         return false;
     r->bytes += now - old;
     if (slab_same(old, now)) {
@@ -236,6 +237,7 @@ const struct kube_record *records_next(const struct records *r, size_t *at)
 void records_list_begin(struct records *r)
 {
     r->refused = false;
+    r->listing = true;
     for (size_t i = 0; i < r->places; i++)
         if (is_record(r, i))
             entry_at(r, i)->marks &= (unsigned char)~MARK_LISTED;
@@ -253,6 +255,7 @@ size_t records_list_end(struct records *r)
     if (places_for(r->n) * 2 < r->places)
         resize(r, places_for(r->n));
     r->synced = true;
+    r->listing = false;
     r->full = r->refused;
     return gone;
 }

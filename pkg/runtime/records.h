@@ -29,6 +29,7 @@ struct records {
     size_t n;       /* records */
     size_t bytes;   /* of them */
     bool synced;    /* the first list is complete */
+    bool listing;   /* a list has begun, and is not complete */
     bool full;      /* something was not held, for a bound above; until a whole list fitted */
     bool refused;   /* likewise, since the last list began */
 };
@@ -38,8 +39,8 @@ const struct kube_record *records_find(const struct records *r, const char *ns, 
 /* The same as a view; false when absent. */
 bool records_view(const struct records *r, const char *ns, const char *name, struct kube_view *ret);
 
-/* Copies obj. Returns false when nothing changed: it is older than the one held (resourceVersion of the same UID), the
- * same, or not held for a bound. */
+/* Copies obj. Returns false when nothing changed: it is older than the one held (resourceVersion of the same UID; but
+ * in a list it counts: the server was restored from a backup), the same, or not held for a bound. */
 bool records_put(struct records *r, const struct kube_record *obj);
 bool records_remove(struct records *r, const char *ns, const char *name);
 

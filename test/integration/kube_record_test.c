@@ -84,7 +84,7 @@ static void wait_for(struct fixture *f, struct seen *s, const char *what)
 {
     s->wait_for = what;
     s->done = what && has_seen(s);
-    assert_true(run_until(&f->loop, &s->done, 10000));
+    assert_true(run_until(&f->loop, &s->done, 30000));
     s->done = false;
 }
 
@@ -181,10 +181,12 @@ static void compare(struct fixture *f, const struct gvr *g, enum kube_record_kin
     struct seen proto, json;
     auto_free char *listed = xasprintf("%s-listed", f->ns),
                    *watched = xasprintf("%s-watched", f->ns);
-    free(put(f, g, listed, rest));
+    auto_free char *zeroth = put(f, g, listed, rest);
     start(f, &proto, g, kind, false);
     start(f, &json, g, kind, true);
-    assert_true(proto.records.n >= 1);
+    wait_for(f, &proto,
+             zeroth); /* the list is of the server's cache, which may be a little behind */
+    wait_for(f, &json, zeroth);
     assert_all_same(&proto.records, &json.records);
     auto_free char *first = put(f, g, watched, rest);
     wait_for(f, &proto, first);
@@ -274,9 +276,10 @@ static void test_custom_resource(void **state)
     }
     struct seen s = {.ns = f->ns};
     struct kube_watch_opts opts = {.ns = f->ns, .record = KUBE_RECORD_NAMESPACE};
-    free(put(f, &widgets, "listed", "\"spec\":{}"));
+    auto_free char *listed = put(f, &widgets, "listed", "\"spec\":{}");
     s.watch = kube_watch_start(f->client, &widgets, &opts, &sink, &s);
     wait_for(f, &s, NULL);
+    wait_for(f, &s, listed);
     auto_free char *seen = put(f, &widgets, "watched", "\"spec\":{}");
     wait_for(f, &s, seen);
     assert_int_equal(s.watch->encoding, KUBE_ENCODING_JSON);
@@ -295,10 +298,11 @@ static void test_relist(void **state)
     if (!f->dir)
         skip();
     apiserver(f, "restart"); /* it remembers from now on */
-    free(put(f, &services, "stays", spec));
-    free(put(f, &services, "goes", spec));
+    auto_free char *stays = put(f, &services, "stays", spec);
+    auto_free char *goes = put(f, &services, "goes", spec);
     start(f, &s, &services, KUBE_RECORD_SERVICE, false);
-    assert_int_equal(s.records.n, 2);
+    wait_for(f, &s, stays);
+    wait_for(f, &s, goes);
     kube_stream_cancel(s.watch->stream);
     s.watch->stream = NULL;
     s.watch->reflector.phase = KUBE_REFLECTOR_WAITING;
@@ -310,6 +314,7 @@ static void test_relist(void **state)
     assert_int_equal(s.synced, 2);
     assert_int_equal(s.begun, 2);
     assert_int_equal(s.failures, 0);
+    wait_for(f, &s, "goes");
     assert_int_equal(s.records.n, 1);
     auto_free char *later = put(f, &services, "later", spec);
     wait_for(f, &s, later);
