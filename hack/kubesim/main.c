@@ -13,11 +13,15 @@
 #include "base/str.h"
 #include "kubesim/kubesim.h"
 
+enum { RULES_MAX = 64 };
+
 struct options {
     int64_t clusters, history, bookmark_ms;
     const char *prefix, *dir;
     bool hub;
     struct kubesim_opts sim;
+    const char *rules[RULES_MAX];
+    size_t nrules;
 };
 
 struct program {
@@ -35,6 +39,7 @@ static const char help[] =
     "  --dir DIR         writes DIR/<cluster>.kubeconfig\n"
     "  --history N       events kept per collection (default 1000)\n"
     "  --bookmark-ms N   between bookmarks (default 60000)\n"
+    "  --rule TEXT       a fault (kubesim/exchange.h says how); may be given more than once\n"
     "  --act             Deployments become available, LoadBalancers get an address\n"
     "SIGUSR1 prints counts as a line of JSON, SIGTERM and SIGINT end it.\n";
 
@@ -70,6 +75,11 @@ static bool option(struct options *o, int c)
         return number(optarg, 1000000, &o->history);
     case 'b':
         return number(optarg, 3600000, &o->bookmark_ms);
+    case 'r':
+        if (o->nrules == RULES_MAX)
+            return false;
+        o->rules[o->nrules++] = optarg;
+        return true;
     case 'a':
         o->sim.act = true;
         return true;
@@ -89,6 +99,7 @@ static bool parse(int argc, char **argv, struct options *o)
         {"history", required_argument, NULL, 'H'},
         {"bookmark-ms", required_argument, NULL, 'b'},
         {"act", no_argument, NULL, 'a'},
+        {"rule", required_argument, NULL, 'r'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -142,6 +153,21 @@ static int add_all(const struct program *p, const struct options *o)
         auto_free char *name = xasprintf("%s%" PRId64, o->prefix, i);
         if (add(p, o, name) < 0)
             return -1;
+    }
+    return 0;
+}
+
+static int add_rules(const struct program *p, const struct options *o)
+{
+    for (size_t i = 0; i < o->nrules; i++) {
+        struct sim_rule r;
+        struct err err = {0};
+        if (sim_rule_parse(o->rules[i], &r, &err) < 0) {
+            fprintf(stderr, "kubesim: %s\n", err.msg);
+            return -1;
+        }
+        kubesim_add_rule(p->sim, &r);
+        sim_rule_done(&r);
     }
     return 0;
 }
@@ -207,7 +233,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "kubesim: %s\n", err.msg);
         return 1;
     }
-    int r = add_all(&p, &o);
+    int r = add_rules(&p, &o) < 0 ? -1 : add_all(&p, &o);
     if (r == 0) {
         print_ready(&p, &o);
         run(&p);
