@@ -14,6 +14,8 @@
 #include "kubesim/kubesim.h"
 #include "json/jx.h"
 
+enum { RULES_MAX = 64 };
+
 struct options {
     int64_t clusters, history, bookmark_ms;
     const char *prefix, *dir;
@@ -21,6 +23,8 @@ struct options {
     int64_t log_clusters;
     bool hub;
     struct kubesim_opts sim;
+    const char *rules[RULES_MAX];
+    size_t nrules;
 };
 
 struct program {
@@ -31,20 +35,23 @@ struct program {
     uv_signal_t term, interrupt, usr1;
 };
 
-static const char help[] = "usage: kubesim [OPTION]...\n"
-                           "  --clusters N      how many (default 1): PREFIX1 ...\n"
-                           "  --prefix NAME     default member\n"
-                           "  --hub             one more, named hub\n"
-                           "  --port P          default: a free one\n"
-                           "  --dir DIR         writes DIR/<cluster>.kubeconfig\n"
-                           "  --history N       events kept per collection (default 1000)\n"
-                           "  --bookmark-ms N   between bookmarks (default 60000)\n"
-                           "  --act             Deployments become available, LoadBalancers get an "
-                           "address, istiod is in sync\n"
-                           "  --log FILE        writes each write to the first clusters as a line "
-                           "of JSON, secrets included\n"
-                           "  --log-clusters N  how many of them (default 10)\n"
-                           "SIGUSR1 prints counts as a line of JSON, SIGTERM and SIGINT end it.\n";
+static const char help[] =
+    "usage: kubesim [OPTION]...\n"
+    "  --clusters N      how many (default 1): PREFIX1 ...\n"
+    "  --prefix NAME     default member\n"
+    "  --hub             one more, named hub\n"
+    "  --port P          default: a free one\n"
+    "  --dir DIR         writes DIR/<cluster>.kubeconfig\n"
+    "  --history N       events kept per collection (default 1000)\n"
+    "  --bookmark-ms N   between bookmarks (default 60000)\n"
+    "  --act             Deployments become available, LoadBalancers get an "
+    "address, istiod is in sync\n"
+    "  --log FILE        writes each write to the first clusters as a line "
+    "of JSON, secrets included\n"
+    "  --log-clusters N  how many of them (default 10)\n"
+    "  --rule TEXT       a fault (kubesim/exchange.h says how); may be given "
+    "more than once\n"
+    "SIGUSR1 prints counts as a line of JSON, SIGTERM and SIGINT end it.\n";
 
 static bool number(const char *text, int64_t max, int64_t *ret)
 {
@@ -83,6 +90,11 @@ static bool option(struct options *o, int c)
         return true;
     case 'L':
         return number(optarg, 100000, &o->log_clusters);
+    case 'r':
+        if (o->nrules == RULES_MAX)
+            return false;
+        o->rules[o->nrules++] = optarg;
+        return true;
     case 'a':
         o->sim.act = true;
         return true;
@@ -104,6 +116,7 @@ static bool parse(int argc, char **argv, struct options *o)
         {"act", no_argument, NULL, 'a'},
         {"log", required_argument, NULL, 'l'},
         {"log-clusters", required_argument, NULL, 'L'},
+        {"rule", required_argument, NULL, 'r'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -197,6 +210,21 @@ static int open_log(struct program *p, struct options *o)
     return 0;
 }
 
+static int add_rules(const struct program *p, const struct options *o)
+{
+    for (size_t i = 0; i < o->nrules; i++) {
+        struct sim_rule r;
+        struct err err = {0};
+        if (sim_rule_parse(o->rules[i], &r, &err) < 0) {
+            fprintf(stderr, "kubesim: %s\n", err.msg);
+            return -1;
+        }
+        kubesim_add_rule(p->sim, &r);
+        sim_rule_done(&r);
+    }
+    return 0;
+}
+
 static void on_end(uv_signal_t *s, int signum)
 {
     (void)signum;
@@ -261,7 +289,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "kubesim: %s\n", err.msg);
         return 1;
     }
-    int r = add_all(&p, &o);
+    int r = add_rules(&p, &o) < 0 ? -1 : add_all(&p, &o);
     if (r == 0) {
         print_ready(&p, &o);
         run(&p);

@@ -9,18 +9,19 @@
 #include "kubesim/call.h"
 #include "json/jx.h"
 
-static json_t *whole(const struct sim_collection *at, const struct sim_object *o)
+/* A copy whose metadata and status can be changed; the rest is shared, since it may be large. */
+static json_t *copy_of(const json_t *tree)
 {
-    auto_free char *api_version = sim_api_version(at->kind->group, at->kind->version);
-    return sim_object_tree(o, at->kind, api_version, SIM_VIEW_WHOLE, o->version);
+    json_t *copy = json_copy((json_t *)(uintptr_t)tree);
+    json_object_set_new(copy, "metadata", json_copy(json_object_get(tree, "metadata")));
+    json_object_set_new(copy, "status", json_deep_copy(json_object_get(tree, "status")));
+    return copy;
 }
 
-/* Stores tree as an update of the status by manager. */
-static struct sim_object *put_status(struct sim_cluster *c, struct sim_collection *at,
-                                     struct sim_object *o, json_t *tree, const char *manager,
-                                     const char *now)
+/* Stores tree as an update of the status of old by manager. */
+static void put_status(struct sim_cluster *c, struct sim_collection *at, const json_t *old,
+                       json_t *tree, const char *manager, const char *now)
 {
-    auto_json *old = whole(at, o);
     struct sim_apply a = {.group = at->kind->group,
                           .version = at->kind->version,
                           .kind = at->kind->kind,
@@ -28,7 +29,7 @@ static struct sim_object *put_status(struct sim_cluster *c, struct sim_collectio
                           .subresource = "status",
                           .now = now};
     sim_track_update(&a, old, tree);
-    return sim_cluster_put(c, at, tree);
+    sim_cluster_put(c, at, tree);
 }
 
 static json_t *condition(const char *type, const char *reason, const char *message, const char *now)
@@ -79,9 +80,9 @@ static void serve(struct sim_cluster *c, const json_t *crd)
     sim_cluster_collection(c, k);
 }
 
-static void act_on_crd(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o)
+static void act_on_crd(struct sim_cluster *c, struct sim_collection *at, const json_t *old)
 {
-    auto_json *crd = whole(at, o);
+    auto_json *crd = copy_of(old);
     if (!is_established(crd)) {
         char now[CLOCK_RFC3339_MAX];
         sim_now(now);
@@ -91,17 +92,16 @@ static void act_on_crd(struct sim_cluster *c, struct sim_collection *at, struct 
                              condition("Established", "InitialNamesAccepted",
                                        "the initial names have been accepted", now)));
         jx_set_new(crd, "status.acceptedNames", json_deep_copy(jx_get(crd, "spec.names")));
-        put_status(c, at, o, crd, "kube-apiserver", now);
+        put_status(c, at, old, crd, "kube-apiserver", now);
     }
     serve(c, crd);
 }
 
 /* --- Deployments, Services --- */
 
-static void act_on_deployment(struct sim_cluster *c, struct sim_collection *at,
-                              struct sim_object *o)
+static void act_on_deployment(struct sim_cluster *c, struct sim_collection *at, const json_t *old)
 {
-    auto_json *d = whole(at, o);
+    auto_json *d = copy_of(old);
     int64_t generation = jx_int(d, "metadata.generation", 0);
     int64_t replicas = jx_int(d, "spec.replicas", 1);
     if (jx_int(d, "status.observedGeneration", 0) == generation &&
@@ -124,12 +124,13 @@ static void act_on_deployment(struct sim_cluster *c, struct sim_collection *at,
     json_array_foreach (json_object_get(status, "conditions"), i, v)
         json_object_set_new(v, "lastUpdateTime", json_string(now));
     json_object_set_new(d, "status", status);
-    sim_istiod_act(c, at, put_status(c, at, o, d, "kube-controller-manager", now));
+    put_status(c, at, old, d, "kube-controller-manager", now);
+    sim_istiod_act(c, d);
 }
 
-static void act_on_service(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o)
+static void act_on_service(struct sim_cluster *c, struct sim_collection *at, const json_t *old)
 {
-    auto_json *s = whole(at, o);
+    auto_json *s = copy_of(old);
     bool wants = str_eq(jx_str(s, "spec.type"), "LoadBalancer");
     bool has = json_array_size(jx_get(s, "status.loadBalancer.ingress")) > 0;
     if (wants == has)
@@ -142,18 +143,18 @@ static void act_on_service(struct sim_cluster *c, struct sim_collection *at, str
                         wants ? json_pack("{s:{s:[{s:s, s:s}]}}", "loadBalancer", "ingress", "ip",
                                           ip, "ipMode", "VIP")
                               : json_pack("{s:{}}", "loadBalancer"));
-    put_status(c, at, o, s, "cloud-controller-manager", now);
+    put_status(c, at, old, s, "cloud-controller-manager", now);
 }
 
-void sim_cluster_act(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o)
+void sim_cluster_act(struct sim_cluster *c, struct sim_collection *at, const json_t *tree)
 {
     const struct sim_kind *k = at->kind;
-    if (o->deleting)
+    if (jx_str(tree, "metadata.deletionTimestamp"))
         return;
     if (str_eq(k->kind, "CustomResourceDefinition"))
-        act_on_crd(c, at, o);
+        act_on_crd(c, at, tree);
     else if (c->sim->opts.act && str_eq(k->kind, "Deployment") && str_eq(k->group, "apps"))
-        act_on_deployment(c, at, o);
+        act_on_deployment(c, at, tree);
     else if (c->sim->opts.act && str_eq(k->kind, "Service") && !*k->group)
-        act_on_service(c, at, o);
+        act_on_service(c, at, tree);
 }

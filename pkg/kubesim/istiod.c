@@ -13,16 +13,6 @@
 
 enum { METRICS_MAX = 1024 * 1024 };
 
-static bool is_istiod(const struct sim_collection *at, const struct sim_object *o)
-{
-    return str_eq(at->kind->kind, "Deployment") && str_starts(o->key, ISTIO_SYSTEM "/istiod");
-}
-
-static char *pod_name(const struct sim_object *deployment)
-{
-    return xasprintf("%s-0", sim_object_name(deployment));
-}
-
 static void put_pod(struct sim_cluster *c, const json_t *deployment, const char *name)
 {
     char uid[SIM_UUID], now[CLOCK_RFC3339_MAX];
@@ -39,23 +29,22 @@ static void put_pod(struct sim_cluster *c, const json_t *deployment, const char 
         sim_cluster_put(c, sim_cluster_builtin(c, "", "pods"), pod);
 }
 
-void sim_istiod_act(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o)
+void sim_istiod_act(struct sim_cluster *c, const json_t *deployment)
 {
-    if (!is_istiod(at, o))
+    const char *of = jx_str(deployment, "metadata.name");
+    if (!str_eq(jx_str(deployment, "metadata.namespace"), ISTIO_SYSTEM) ||
+        !str_starts(of, "istiod"))
         return;
-    auto_free char *name = pod_name(o);
-    if (sim_collection_get(sim_cluster_builtin(c, "", "pods"), ISTIO_SYSTEM, name))
-        return;
-    auto_free char *api_version = sim_api_version(at->kind->group, at->kind->version);
-    auto_json *deployment = sim_object_tree(o, at->kind, api_version, SIM_VIEW_WHOLE, o->version);
-    put_pod(c, deployment, name);
+    auto_free char *name = xasprintf("%s-0", of);
+    if (!sim_collection_get(sim_cluster_builtin(c, "", "pods"), ISTIO_SYSTEM, name))
+        put_pod(c, deployment, name);
 }
 
 void sim_istiod_gone(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o)
 {
-    if (!is_istiod(at, o))
+    if (!str_eq(at->kind->kind, "Deployment") || !str_starts(o->key, ISTIO_SYSTEM "/istiod"))
         return;
-    auto_free char *name = pod_name(o);
+    auto_free char *name = xasprintf("%s-0", sim_object_name(o));
     struct sim_collection *pods = sim_cluster_builtin(c, "", "pods");
     struct sim_object *pod = sim_collection_get(pods, ISTIO_SYSTEM, name);
     if (pod)

@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "kubesim/unknown.h"
 #include "kubesim/write.h"
 #include "yaml/yaml.h"
 #include "json/jx.h"
@@ -88,12 +89,32 @@ static bool check_dry_run(struct sim_call *c, const char *options)
     return false;
 }
 
+/* fieldValidation: what the kind does not have is left out, with a warning, or refused. */
+static bool check_unknown(struct sim_call *c, json_t *tree)
+{
+    const char *mode = str_or(sim_query_get(&c->query, "fieldValidation"), "Warn");
+    const json_t *schema = sim_cluster_schema(c->cluster, c->kind, c->version);
+    auto_free char *field = sim_unknown(c->kind, schema, tree, true);
+    if (!field || str_eq(mode, "Ignore"))
+        return true;
+    if (str_eq(mode, "Strict")) {
+        sim_fail(c, 400, "BadRequest", NULL,
+                 "%s in version \"%s\" cannot be handled as a %s: strict decoding error: unknown "
+                 "field \"%s\"",
+                 c->kind->kind, c->version, c->kind->kind, field + 1);
+        return false;
+    }
+    auto_free char *warning = xasprintf("299 - \"unknown field \\\"%s\\\"\"", field + 1);
+    sim_header(c->x, "Warning", warning);
+    return true;
+}
+
 void sim_post(struct sim_call *c)
 {
     if (!check_dry_run(c, "CreateOptions"))
         return;
     auto_json *tree = object_body(c, false);
-    if (tree && sim_check_kind(c, tree) && sim_check_place(c, tree))
+    if (tree && sim_check_kind(c, tree) && check_unknown(c, tree) && sim_check_place(c, tree))
         sim_create(c, tree, false);
 }
 
@@ -123,7 +144,7 @@ void sim_put(struct sim_call *c)
     if (!check_dry_run(c, "UpdateOptions"))
         return;
     auto_json *tree = object_body(c, false);
-    if (!tree || !sim_check_kind(c, tree) || !sim_check_place(c, tree))
+    if (!tree || !sim_check_kind(c, tree) || !check_unknown(c, tree) || !sim_check_place(c, tree))
         return;
     struct sim_object *live = sim_collection_get(c->at, c->ns, c->name);
     if (!live && (c->kind->traits & SIM_UPSERT) && !c->sub) {
@@ -167,6 +188,18 @@ static bool check_applied(struct sim_call *c, json_t *tree)
     }
     if (jx_get(tree, "metadata.managedFields")) {
         sim_fail(c, 400, "BadRequest", NULL, "metadata.managedFields must be nil");
+        return false;
+    }
+    auto_free char *field =
+        sim_unknown(c->kind, sim_cluster_schema(c->cluster, c->kind, c->version), tree, false);
+    if (field) {
+        sim_fail(
+            c, 500, NULL, NULL,
+            "failed to create typed patch object (%s/%s; %s%s, Kind=%s): %s: field not declared "
+            "in schema",
+            str_or(jx_str(tree, "metadata.namespace"), ""),
+            str_or(jx_str(tree, "metadata.name"), ""), *c->kind->group ? "" : "/", api_version,
+            kind, field);
         return false;
     }
     return true;

@@ -244,7 +244,7 @@ static void answer_created(struct sim_call *c, int status, const json_t *tree)
     c->cluster->stats.writes++;
     sim_answer_object(c, status, o, o->version);
     /* The kind, too, may be another one afterwards. */
-    sim_cluster_act(c->cluster, c->at, o);
+    sim_cluster_act(c->cluster, c->at, tree);
     sim_object_drop(o);
 }
 
@@ -430,7 +430,7 @@ static void store(struct sim_call *c, struct sim_object *live, const json_t *tre
     }
     struct sim_object *o = sim_object_ref(sim_cluster_put(c->cluster, c->at, tree));
     sim_answer_object(c, 200, o, o->version);
-    sim_cluster_act(c->cluster, c->at, o);
+    sim_cluster_act(c->cluster, c->at, tree);
     sim_object_drop(o);
 }
 
