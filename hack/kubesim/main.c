@@ -234,12 +234,14 @@ static void on_end(uv_signal_t *s, int signum)
 static void on_usr1(uv_signal_t *s, int signum)
 {
     const struct program *p = s->data;
-    struct kubesim_stats n;
+    struct kubesim_stats n, hub;
     (void)signum;
     kubesim_stats(p->sim, NULL, &n);
+    kubesim_stats(p->sim, "hub", &hub);
     printf("{\"requests\":%" PRIu64 ",\"writes\":%" PRIu64 ",\"noops\":%" PRIu64
-           ",\"lists\":%" PRIu64 ",\"watches\":%" PRIu64 ",\"objects\":%" PRIu64 "}\n",
-           n.requests, n.writes, n.noops, n.lists, n.watches, n.objects);
+           ",\"lists\":%" PRIu64 ",\"watches\":%" PRIu64 ",\"objects\":%" PRIu64
+           ",\"hub_writes\":%" PRIu64 "}\n",
+           n.requests, n.writes, n.noops, n.lists, n.watches, n.objects, hub.writes);
     fflush(stdout);
 }
 
