@@ -40,8 +40,8 @@ static void answer_proto(struct sim_call *c, int status, const char *api_version
 
 static void answer_table(struct sim_call *c, int status, struct sim_object *o, uint64_t version)
 {
-    json_t *table = sim_table_new(version, NULL, true);
-    sim_table_add(table, o, version);
+    json_t *table = sim_table_new(c->kind, version, NULL, true);
+    sim_table_add(table, c->kind, o, version);
     sim_answer(c, status, table);
 }
 

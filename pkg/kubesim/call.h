@@ -88,8 +88,10 @@ json_t *sim_status(int code, const char *reason, json_t *details, const char *me
 /* --- tables (table.c) --- */
 
 /* A Table without rows; and one row of an object. */
-json_t *sim_table_new(uint64_t version, const char *next_page, bool definitions);
-void sim_table_add(json_t *table, const struct sim_object *o, uint64_t version);
+json_t *sim_table_new(const struct sim_kind *k, uint64_t version, const char *next_page,
+                      bool definitions);
+void sim_table_add(json_t *table, const struct sim_kind *k, const struct sim_object *o,
+                   uint64_t version);
 
 /* --- the work --- */
 

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "kubesim/text.h"
 #include "json/jx.h"
 
 #define ADMISSION "admissionregistration.k8s.io"
@@ -100,6 +101,13 @@ static const char *dup_or_null(const char *s)
     return s ? xstrdup(s) : NULL;
 }
 
+static struct sim_text *columns_of(const json_t *version)
+{
+    const json_t *list = jx_get(version, "additionalPrinterColumns");
+    auto_free char *text = json_array_size(list) ? jx_dump(list) : NULL;
+    return text ? sim_text_intern(text, strlen(text)) : NULL;
+}
+
 static void read_versions(struct sim_kind *k, const json_t *list)
 {
     size_t i;
@@ -112,6 +120,7 @@ static void read_versions(struct sim_kind *k, const json_t *list)
         to->served = jx_bool(v, "served", false);
         to->storage = jx_bool(v, "storage", false);
         to->status = jx_get(v, "subresources.status") != NULL;
+        to->columns = columns_of(v);
         if (to->storage || !k->version)
             k->version = to->name;
     }
@@ -157,8 +166,10 @@ void sim_kind_free(struct sim_kind *k)
 {
     if (!k)
         return;
-    for (size_t i = 0; i < k->nversions; i++)
+    for (size_t i = 0; i < k->nversions; i++) {
         free(k->versions[i].name);
+        sim_text_drop(k->versions[i].columns);
+    }
     free(k->versions);
     free_const(k->group);
     free_const(k->plural);

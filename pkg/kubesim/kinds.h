@@ -25,8 +25,11 @@ enum sim_trait {
     SIM_DYING = 1 << 10,        /* the CustomResourceDefinition is being deleted */
 };
 
+struct sim_text;
+
 struct sim_version {
     char *name;
+    struct sim_text *columns; /* additionalPrinterColumns as JSON, or NULL */
     bool served, storage, status;
 };
 

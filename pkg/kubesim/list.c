@@ -359,10 +359,10 @@ static void answer_table(struct sim_call *c, struct list *l)
 {
     int64_t remaining;
     auto_free char *next = paginate(c, l, &remaining);
-    json_t *table = sim_table_new(l->version, next, true);
+    json_t *table = sim_table_new(c->kind, l->version, next, true);
     for (size_t i = l->begin; i < l->end; i++)
         if (selected(c, l, l->objects[i]))
-            sim_table_add(table, l->objects[i], l->objects[i]->version);
+            sim_table_add(table, c->kind, l->objects[i], l->objects[i]->version);
     sim_answer(c, 200, table);
 }
 

@@ -129,9 +129,9 @@ static void put_object(struct sim_watch *w, const char *type, struct sim_object 
                        uint64_t version, struct buf *out)
 {
     if (w->accept.as == SIM_AS_TABLE) {
-        auto_json *table = sim_table_new(version, NULL, w->first);
+        auto_json *table = sim_table_new(w->at->kind, version, NULL, w->first);
         w->first = false;
-        sim_table_add(table, o, version);
+        sim_table_add(table, w->at->kind, o, version);
         put_json_tree(type, table, out);
     } else if (w->accept.proto) {
         auto_buf raw = BUF_INIT(EVENT_MAX);
@@ -156,7 +156,7 @@ static bool send_bookmark(struct sim_watch *w, bool initial_end)
         jx_set_new(o, "metadata.annotations",
                    json_pack("{s:s}", "k8s.io/initial-events-end", "true"));
     if (w->accept.as == SIM_AS_TABLE) {
-        auto_json *table = sim_table_new(w->cluster->version, NULL, w->first);
+        auto_json *table = sim_table_new(w->at->kind, w->cluster->version, NULL, w->first);
         put_json_tree("BOOKMARK", table, &b);
     } else if (w->accept.proto) {
         bool partial = w->accept.as == SIM_AS_PARTIAL;
