@@ -4,8 +4,8 @@
  *   faults --controller FILE --data DIR --crds FILE [--fault NAME] [--every N] [--from K] [--parallel P] [--keep]
  *
  * A scenario is a kubesim of its own (a hub and two members), the program meshwright as it is shipped, and one fault at
- * one request, counted from the program's first. First one without a fault runs: its end is the end that all others have
- * to reach. --every N takes each N-th request only. Prints what fails, with the last lines of its log, and
+ * one request, counted from the program's first. First one without a fault runs: its end is the end that all others
+ * have to reach. --every N takes each N-th request only. Prints what fails, with the last lines of its log, and
  * "N passed, N failed". */
 #include <stdio.h>
 #include <stdlib.h>

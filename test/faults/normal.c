@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Two installs differ in what is drawn or counted anew each time: UIDs, keys, digests over them, times, addresses. Their
- * places stay, their values go. */
+/* Two installs differ in what is drawn or counted anew each time: UIDs, keys, digests over them, times, addresses.
+ * Their places stay, their values go. */
 #include "normal.h"
 
 #include <ctype.h>

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The bare writer: sends the writes that a controller was seen to make, and does nothing else. It knows neither waves nor
- * answers; it is the floor that an install is measured against.
+/* The bare writer: sends the writes that a controller was seen to make, and does nothing else. It knows neither waves
+ * nor answers; it is the floor that an install is measured against.
  *
  *   writer LOG CA TOKENFILE SERVER PREFIX CLUSTERS PARALLEL
  *
- * LOG holds the writes to the first clusters, a JSON object per line ({"cluster", "method", "path", "type", "body"}); the
- * other clusters get the same. Each of PARALLEL workers takes one cluster after the other, over a connection of its own,
- * write by write. Prints {"writes", "refused", "seconds"}. */
+ * LOG holds the writes to the first clusters, a JSON object per line ({"cluster", "method", "path", "type", "body"});
+ * the other clusters get the same. Each of PARALLEL workers takes one cluster after the other, over a connection of its
+ * own, write by write. Prints {"writes", "refused", "seconds"}. */
 #include <curl/curl.h>
 #include <jansson.h>
 #include <stdio.h>
