@@ -61,7 +61,8 @@ uint64_t sim_cluster_remove(struct sim_cluster *c, struct sim_collection *at, st
 struct sim_object *sim_cluster_delete(struct sim_cluster *c, struct sim_collection *at,
                                       struct sim_object *o, uint64_t *ret_version);
 
-/* What follows from a new state, just stored: kinds of CustomResourceDefinitions; with opts.act what controllers would do. */
+/* What follows from a new state, just stored: kinds of CustomResourceDefinitions; with opts.act what controllers
+ * would do. */
 void sim_cluster_act(struct sim_cluster *c, struct sim_collection *at, const json_t *tree);
 
 /* The schema (openAPIV3Schema) of a version of a custom kind, borrowed until the next write; or NULL. */
