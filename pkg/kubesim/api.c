@@ -183,10 +183,16 @@ static void route(struct sim_call *c)
     free(p.text);
 }
 
+/* Without a name, the only one: some of kubectl's ways leave out what stands before a path. */
+static struct sim_cluster *asked(const struct kubesim *s, const char *name)
+{
+    return !*name && HASH_COUNT(s->clusters) == 1 ? s->clusters : kubesim_cluster(s, name);
+}
+
 void sim_api_handle(void *arg, struct sim_exchange *x, const struct sim_request *q)
 {
     struct kubesim *s = arg;
-    struct sim_call c = {.sim = s, .x = x, .q = q, .cluster = kubesim_cluster(s, q->cluster)};
+    struct sim_call c = {.sim = s, .x = x, .q = q, .cluster = asked(s, q->cluster)};
     if (!c.cluster) {
         fail_path(&c);
         return;

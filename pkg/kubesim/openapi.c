@@ -65,8 +65,9 @@ static bool answer_version(struct sim_call *c, const char *group, const char *ve
         return false;
     }
     sim_answer(c, 200,
-               json_pack("{s:s, s:{s:s, s:s}, s:o}", "openapi", "3.0.0", "info", "title",
-                         "Kubernetes", "version", "v1.37.2", "paths", paths));
+               json_pack("{s:s, s:{s:s, s:s}, s:o, s:{s:{}}}", "openapi", "3.0.0", "info", "title",
+                         "Kubernetes", "version", "v1.37.2", "paths", paths, "components",
+                         "schemas"));
     return true;
 }
 
