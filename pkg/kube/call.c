@@ -167,7 +167,8 @@ struct kube_call *kube_call_in(struct kube_client *c, enum kube_class class,
 struct kube_call *kube_call(struct kube_client *c, const struct kube_request *q, kube_call_cb *cb,
                             void *arg)
 {
-    return kube_call_in(c, KUBE_CLASS_CALL, q, cb, arg);
+    bool read = str_eq(q->method, "GET");
+    return kube_call_in(c, read ? KUBE_CLASS_CALL : KUBE_CLASS_WRITE, q, cb, arg);
 }
 
 void kube_call_cancel(struct kube_call *k)

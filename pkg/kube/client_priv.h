@@ -8,9 +8,10 @@
 #include "kube/timer.h"
 #include "kube/watch.h"
 
-/* Lines of their own. Over HTTP/2 all but leases share a connection: a lease must not wait behind a list. */
+/* Lines of their own. Over HTTP/2 calls (that read), lists and watches share a connection; writes and leases have theirs. */
 enum kube_class {
     KUBE_CLASS_CALL,
+    KUBE_CLASS_WRITE,
     KUBE_CLASS_LIST,
     KUBE_CLASS_WATCH,
     KUBE_CLASS_LEASE,
