@@ -11,8 +11,8 @@ enum {
         32 * 1024, /* a gathered write, and room for the greatest HTTP/2 frame that we send */
     /* Connections that are being opened at a time: a handshake needs memory and a millisecond of the thread. */
     HTTP_CONNECTING_MAX = 32,
-    HTTP_CONNECTING_MS =
-        100, /* then it does not count any more: servers that don't answer hold up nobody */
+    /* Then it does not count any more: servers that don't answer hold up nobody. */
+    HTTP_CONNECTING_MS = 100,
 };
 
 struct http2_conn;
