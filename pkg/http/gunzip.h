@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Inside of pkg/http: answers that come compressed (Content-Encoding: gzip, RFC 1952), piece by piece. What comes out is
- * not bounded here: who takes it counts. */
+/* Inside of pkg/http: answers that come compressed (Content-Encoding: gzip, RFC 1952), piece by piece. What comes out
+ * is not bounded here: who takes it counts. */
 #ifndef HTTP_GUNZIP_H
 #define HTTP_GUNZIP_H
 

@@ -95,7 +95,8 @@ struct h2_fake {
     uv_tcp_t tcp;
     char url[64];
     SSL_CTX *ctx;
-    bool no_alpn, tls12;
+    bool no_alpn;
+    bool deaf;            /* to new connections */
     uint32_t streams_max; /* 0: 100 */
     void (*handle)(void *arg, struct h2_stream *s);
     void *arg;
@@ -325,6 +326,7 @@ static void h2_accept(uv_stream_t *stream, int status)
         return;
     struct h2_conn *c = xcalloc(1, sizeof *c);
     c->server = f;
+    c->deaf = f->deaf;
     c->ssl = SSL_new(f->ctx);
     c->in = BIO_new(BIO_s_mem());
     c->out = BIO_new(BIO_s_mem());

@@ -227,7 +227,7 @@ static void expire(struct http2 *h, struct http_transfer *list, uint64_t now)
         if (!t->deadline || t->deadline > now)
             continue;
         if (t->conn) {
-            t->conn->suspect |= t->conn->heard + (uint64_t)t->timeout_ms <= now;
+            t->conn->suspect |= t->conn->heard + (uint64_t)t->timeout_ms <= t->deadline;
             http2_session_cancel(t->conn, t);
         }
         http2_over(h, t, HTTP_TIMEOUT, "the request took too long");

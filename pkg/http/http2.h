@@ -79,11 +79,12 @@ struct http2_conn {
     uint64_t asked;     /* when the PING that is not answered was sent; 0: none */
     uint64_t try_until; /* for the address that is tried */
     bool goaway;        /* no new streams */
-    bool
-        suspect; /* a request was not answered in time, nor anything else: no new streams until it is heard */
+    /* A request was not answered in time, nor was anything else heard: no new streams until it is. */
+    bool suspect;
     bool more;             /* reading was broken off: OpenSSL has more */
     enum http_fault fault; /* of a dead one */
     char problem[HTTP2_PROBLEM_MAX];
+    bool slot; /* counts as one that is being opened */
     struct http2_conn *prev, *next;
     struct http2_conn *prev2, *next2; /* in the line */
 };

@@ -43,8 +43,9 @@ static void next_in_line(struct http_shared *s)
         struct http2_conn *c = s->line;
         DL_DELETE2(s->line, c, prev2, next2);
         s->connecting++;
+        c->slot = true;
         begin(c);
-        http2_wake(c->owner, c->state == HTTP2_DEAD ? 0 : ADDRESS_MS);
+        http2_wake(c->owner, c->state == HTTP2_DEAD ? 0 : HTTP_CONNECTING_MS);
     }
 }
 
@@ -54,8 +55,9 @@ static void leave_line(struct http2_conn *c)
     struct http_shared *s = c->owner->shared;
     if (c->state == HTTP2_LINE)
         DL_DELETE2(s->line, c, prev2, next2);
-    else if (c->state < HTTP2_UP)
+    else if (c->slot)
         s->connecting--;
+    c->slot = false;
 }
 
 /* --- the socket --- */
@@ -369,6 +371,12 @@ uint64_t http2_conn_check(struct http2_conn *c, uint64_t now)
     }
     if (c->state == HTTP2_CONNECT && c->try_until && c->try_until <= now)
         try_next(c, ETIMEDOUT);
+    if (c->slot && c->since + HTTP_CONNECTING_MS > now)
+        return c->since + HTTP_CONNECTING_MS;
+    if (c->slot && c->state != HTTP2_DEAD) {
+        leave_line(c);
+        next_in_line(c->owner->shared);
+    }
     bool sooner = c->state == HTTP2_CONNECT && c->try_until;
     return sooner ? c->try_until : c->since + HTTP_CONNECT_TIMEOUT_MS;
 }

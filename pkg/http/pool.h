@@ -51,8 +51,8 @@ void http_pool_reset(struct http_pool *p);
 /* Cancels all transfers and frees; memory goes when the loop has closed the handles. NULL is fine. */
 void http_pool_free(struct http_pool *p);
 
-/* Whether it finds connections that are open and dead on its own: over HTTP/2, where after 30 s of silence the server has
- * 15 s to answer a PING. */
+/* Whether it finds connections that are open and dead on its own: over HTTP/2, where after 30 s of silence the server
+ * has 15 s to answer a PING. */
 bool http_pool_watches_life(const struct http_pool *p);
 /* Other times than these; without effect on HTTP/1.1. */
 void http_pool_set_silence(struct http_pool *p, int silence_ms, int answer_ms);

@@ -10,7 +10,9 @@ enum {
     HTTP_WRITE_BYTES =
         32 * 1024, /* a gathered write, and room for the greatest HTTP/2 frame that we send */
     /* Connections that are being opened at a time: a handshake needs memory and a millisecond of the thread. */
-    HTTP_CONNECTING_MAX = 16,
+    HTTP_CONNECTING_MAX = 32,
+    /* Then it does not count any more: servers that don't answer hold up nobody. */
+    HTTP_CONNECTING_MS = 100,
 };
 
 struct http2_conn;

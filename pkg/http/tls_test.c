@@ -121,12 +121,39 @@ static void test_line_to_connect(void **state)
         http_pool_free(pools[i]);
 }
 
+/* Servers that accept and say nothing don't keep the others from being connected to. */
+static void test_line_moves_on(void **state)
+{
+    enum { N = HTTP_CONNECTING_MAX * 2 };
+    struct fixture *f = *state;
+    struct http_pool *pools[N];
+    static struct result r[N];
+    struct result good = {0};
+    static struct h2_fake deaf; /* until the loop has let go of it */
+    h2_start(&deaf, &f->loop, &f->pair, handle, f);
+    deaf.deaf = true;
+    for (int i = 0; i < N; i++) {
+        r[i] = (struct result){0};
+        pools[i] = pool_new(f, (struct http_pool_opts){.server = deaf.url});
+        start_in(pools[i], f, &r[i], "GET", "/plain", NULL);
+    }
+    uint64_t begin = uv_now(&f->loop);
+    get(f, &good, "/plain");
+    assert_int_equal(good.status, 200);
+    assert_true(uv_now(&f->loop) - begin < HTTP_CONNECT_TIMEOUT_MS / 2);
+    for (int i = 0; i < N; i++) {
+        assert_false(r[i].done);
+        http_pool_free(pools[i]);
+    }
+    h2_stop(&deaf);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         T(test_sharing),  T(test_trust),           T(test_client_certificates),
-        T(test_no_http2), T(test_line_to_connect),
+        T(test_no_http2), T(test_line_to_connect), T(test_line_moves_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
