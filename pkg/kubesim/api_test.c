@@ -118,6 +118,33 @@ static void test_namespace(void **state)
     do_ask(f, 403, "DELETE", NS "/default", NULL, NULL);
 }
 
+/* What is stored can be read again. */
+static void test_depth(void **state)
+{
+    struct api *f = *state;
+    struct kubesim_stats n;
+    auto_buf b = BUF_INIT(4096);
+    buf_puts(&b, "{\"metadata\":{\"name\":\"deep\"},\"spec\":");
+    for (int i = 0; i < 62; i++)
+        buf_puts(&b, "{\"a\":");
+    buf_puts(&b, "1");
+    for (int i = 0; i < 63; i++)
+        buf_puts(&b, "}");
+    do_ask(f, 422, "POST", "/apis/batch/v1/namespaces/default/jobs", NULL, b.data);
+    do_ask(f, 201, "POST", MAPS, NULL, configmap);
+    do_ask(f, 200, "PATCH", MAPS "/x", MERGE_PATCH, "{\"data\":{\"a\":{\"a\":{\"a\":{}}}}}");
+    buf_reset(&b);
+    buf_puts(&b, "[{\"op\":\"add\",\"path\":\"/data/a/a/a/a\",\"value\":");
+    for (int i = 0; i < 60; i++)
+        buf_puts(&b, "[");
+    for (int i = 0; i < 60; i++)
+        buf_puts(&b, "]");
+    buf_puts(&b, "}]");
+    do_ask(f, 422, "PATCH", MAPS "/x", "application/json-patch+json", b.data);
+    kubesim_stats(f->sim, "c", &n);
+    assert_int_equal(n.writes, 2);
+}
+
 /* --- custom kinds --- */
 
 static const char crd[] =
@@ -262,6 +289,7 @@ int main(void)
         TEST(test_finalizers),
         TEST(test_preconditions),
         TEST(test_namespace),
+        TEST(test_depth),
         TEST(test_custom),
         TEST(test_end_of_custom),
         TEST(test_tokens),

@@ -27,6 +27,7 @@ struct sim_watch {
     struct sim_selector selector;
     char *ns, *api_version;
     struct sim_accept accept;
+    uint64_t since; /* events up to this version are known */
     bool bookmarks;
     bool first;      /* of a table: its columns were not told yet */
     bool busy, gone; /* the client may go while we write to it */
@@ -217,7 +218,7 @@ static bool wants(const struct sim_watch *w, const struct sim_object *o)
 static bool tell(struct sim_watch *w, const struct sim_event *e)
 {
     bool now = e->type != SIM_DELETED && wants(w, e->object), before = wants(w, e->before);
-    if (!now && !before)
+    if ((!now && !before) || e->version <= w->since)
         return true;
     enum sim_event_type type = !before ? SIM_ADDED : now ? SIM_MODIFIED : SIM_DELETED;
     struct buf b = BUF_INIT(EVENT_MAX);
@@ -294,7 +295,7 @@ static bool send_since(struct sim_watch *w, uint64_t version)
     }
     for (unsigned i = 0; i < at->nevents; i++) {
         const struct sim_event *e = sim_collection_event(at, i);
-        if (e->version > version && !tell(w, e))
+        if (!tell(w, e))
             return false;
     }
     return true;
@@ -302,6 +303,7 @@ static bool send_since(struct sim_watch *w, uint64_t version)
 
 static void begin(struct sim_watch *w, uint64_t version, bool initial)
 {
+    w->since = initial ? w->cluster->version : version;
     if (initial ? !send_all(w) : !send_since(w, version))
         return;
     if (initial && w->bookmarks && !send_bookmark(w, true))

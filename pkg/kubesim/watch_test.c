@@ -189,6 +189,24 @@ static void test_bookmarks(void **state)
     check_events(f, "&resourceVersion=99&allowWatchBookmarks=true", 2, "BOOKMARK -\nBOOKMARK -\n");
 }
 
+/* A watch from a version that is not reached yet has nothing to tell before. */
+static void test_future(void **state)
+{
+    struct api *f = *state;
+    auto_ask a = {.method = "GET", .path = MAPS "?watch=1&resourceVersion=6", .lines = 1};
+    struct kubesim_stats n = {0};
+    ask_start(f, &a);
+    while (n.watches == 0) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+        kubesim_stats(f->sim, "c", &n);
+    }
+    make(f, "a", "x"); /* version 6, after four namespaces */
+    make(f, "b", "x");
+    ask_wait(&a);
+    auto_json *e = jx_load(a.text.data, strcspn(a.text.data, "\n"), NULL);
+    check_str(e, "object.metadata.name", "b");
+}
+
 /* Events that come while it is open, each kind of the ends of a stream. */
 static void test_live(void **state)
 {
@@ -254,9 +272,9 @@ int main(void)
 {
 #define TEST(t) cmocka_unit_test_setup_teardown(t, api_setup, api_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_pages),  TEST(test_expired_page), TEST(test_versions),
-        TEST(test_events), TEST(test_too_old),      TEST(test_bookmarks),
-        TEST(test_live),   TEST(test_partial),      TEST(test_faults),
+        TEST(test_pages),   TEST(test_expired_page), TEST(test_versions), TEST(test_events),
+        TEST(test_too_old), TEST(test_bookmarks),    TEST(test_future),   TEST(test_live),
+        TEST(test_partial), TEST(test_faults),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
     return cmocka_run_group_tests(tests, NULL, NULL);

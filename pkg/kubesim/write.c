@@ -232,6 +232,33 @@ static void clear_metadata(json_t *tree)
         json_object_del(metadata, given[i]);
 }
 
+static bool too_deep(const json_t *v, int depth)
+{
+    const char *key;
+    json_t *member;
+    size_t i;
+    if (!json_is_object(v) && !json_is_array(v))
+        return false;
+    if (depth >= JX_DEPTH_MAX)
+        return true;
+    json_object_foreach ((json_t *)(uintptr_t)v, key, member)
+        if (too_deep(member, depth + 1))
+            return true;
+    json_array_foreach (v, i, member)
+        if (too_deep(member, depth + 1))
+            return true;
+    return false;
+}
+
+/* What is stored must be read again, managedFields included, which are as deep as what they name. */
+static bool check_depth(struct sim_call *c, const json_t *tree)
+{
+    if (!too_deep(tree, 0))
+        return true;
+    sim_fail(c, 422, "Invalid", NULL, "the object is nested too deep");
+    return false;
+}
+
 static void answer_created(struct sim_call *c, int status, const json_t *tree)
 {
     if (c->dry_run) {
@@ -304,7 +331,8 @@ void sim_create(struct sim_call *c, json_t *tree, bool applied)
     jx_set_str(tree, "metadata.creationTimestamp", c->now);
     if (c->kind->traits & SIM_GENERATION)
         jx_set_new(tree, "metadata.generation", json_integer(1));
-    answer_created(c, 201, tree);
+    if (check_depth(c, tree))
+        answer_created(c, 201, tree);
 }
 
 /* --- update --- */
@@ -449,6 +477,8 @@ void sim_update(struct sim_call *c, struct sim_object *live, const json_t *old, 
     }
     sim_default_store(c->cluster, c->kind, tree, old);
     count_generation(c, tree, old);
+    if (!check_depth(c, tree))
+        return;
     if (same(tree, old)) {
         c->cluster->stats.noops += !c->dry_run;
         sim_answer_object(c, 200, live, live->version);
