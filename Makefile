@@ -50,6 +50,8 @@ LIB     := $(O)/libmeshwright.a
 SIMLIB  := $(O)/libkubesim.a
 SIMLIBS := $(shell pkg-config --libs libnghttp2 2>/dev/null) -lhttp_parser
 BIN     := $(O)/meshwright
+BENCHBIN := $(O)/hack/bench/c/bench
+BENCHSRC := $(wildcard hack/bench/c/*.c)
 TESTBIN := $(TESTS:%.c=$(O)/%)
 FUZZBIN := $(FUZZ:%.c=$(O)/%)
 INTBIN  := $(INTEG:%.c=$(O)/%)
@@ -104,6 +106,15 @@ e2e: image ## The whole thing on real clusters (builds the lab once)
 	hack/lab/build
 	e2e/run
 
+##@ Benchmarks
+bench: $(BENCHBIN) $(BIN) image ## Our client against its peers, and docs/performance.md (QUICK=1: a smoke run; MEASURES="sync idle")
+	$(Q)hack/lab/build kube-apiserver etcd
+	$(Q)hack/bench/run --build $(O) $(MEASURES)
+
+$(BENCHBIN): $(BENCHSRC:%.c=$(O)/%.o) $(LIB)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
 ##@ Lab
 lab: ## Bring up two real clusters (c1, c2) on one network
 	hack/lab/build
@@ -148,6 +159,6 @@ golden: ## Write the golden files anew
 clean: ## Remove what was built here (the lab's cache stays)
 	rm -rf build
 
-.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data generate format golden clean
+.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image bench istio-data generate format golden clean
 .SECONDARY:
--include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d
+-include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d $(BENCHSRC:%.c=$(O)/%.d)

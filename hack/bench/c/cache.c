@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "base/str.h"
+#include "bench.h"
+#include "json/jx.h"
+
+static void on_list_begin(void *arg)
+{
+    struct cache *c = arg;
+    records_list_begin(&c->records);
+}
+
+static void on_upsert(void *arg, const json_t *obj)
+{
+    struct cache *c = arg;
+    struct kube_record *r = kube_record_new(c->kind, obj);
+    if (!r || !records_put(&c->records, r) || !c->records.synced)
+        return;
+    c->bench->events++;
+    if (c->changed)
+        c->changed(c, r->meta.rv);
+}
+
+static void on_remove(void *arg, const json_t *obj)
+{
+    struct cache *c = arg;
+    const char *name = jx_str(obj, "metadata.name");
+    if (name && records_remove(&c->records, jx_str(obj, "metadata.namespace"), name))
+        c->bench->events++;
+}
+
+static void on_synced(void *arg)
+{
+    struct cache *c = arg;
+    bool first = !c->records.synced;
+    records_list_end(&c->records);
+    if (first && --c->bench->pending == 0)
+        report(c->bench, "synced");
+}
+
+static void on_state(void *arg, const struct err *err)
+{
+    (void)arg;
+    if (err)
+        fprintf(stderr, "%s\n", err->msg);
+}
+
+void cache_start(struct cache *c, struct bench *b, struct kube_client *client,
+                 const struct collection *what, const char *ns, const char *selector)
+{
+    static const struct kube_sink sink = {on_list_begin, on_upsert, on_remove, on_synced, on_state};
+    struct kube_watch_opts opts = {.ns = what->gvr.namespaced ? ns : NULL,
+                                   .field_selector = selector};
+    c->bench = b;
+    c->client = client;
+    c->kind = what->kind;
+    c->ns = ns;
+    b->pending++;
+    c->watch = kube_watch_start(client, &what->gvr, &opts, &sink, c);
+}
