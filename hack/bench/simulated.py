@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured against kubesim, many simulated API servers in one process: fleets, and a restart of the controller."""
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import measures
+from peers import ROOT, ticks
+from servers import NAMESPACE, load, with_own_ca
+
+
+class Kubesim:
+    """kubesim with n clusters."""
+
+    def __init__(self, program, n):
+        self.folder = tempfile.TemporaryDirectory(prefix="meshwright-bench.")
+        self.dir = Path(self.folder.name) / "clusters"
+        self.dir.mkdir()
+        self.process = subprocess.Popen([program, "--clusters", str(n), "--dir", self.dir], stdout=subprocess.DEVNULL)
+        for _ in range(600):
+            if len(list(self.dir.iterdir())) >= n:
+                return
+            time.sleep(0.1)
+        self.stop()
+        raise SystemExit("bench: kubesim does not start")
+
+    def cpu(self):
+        return ticks(self.process.pid)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.folder.cleanup()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def fleet(config, peers, server):
+    """As `idle`, but the clusters are clusters: each holds its own objects."""
+    for watches in (2, 6):
+        for peer in measures.chosen(peers):
+            values = measures.idle_once(peer, server.dir, watches, config.idle_s, server)
+            yield f"{len(list(server.dir.iterdir()))}x{watches}", peer.name, values
+
+
+def run(results, measure, config, peers, build, say):
+    program = ROOT / build / "kubesim"
+    results.forget("sim")
+    if not program.exists():
+        say(f"NOT MEASURED: sim: there is no {program.relative_to(ROOT)}")
+        results.data["not_measured"] = ["sim: there was no kubesim"]
+        return
+    results.data["not_measured"] = []
+    n = config.clusters[-1]
+    say(f"kubesim with {n} clusters")
+    with Kubesim(program, n) as server:
+        files = sorted(server.dir.iterdir())
+        load("small", NAMESPACE, 5, *files)
+        for i, file in enumerate(files):
+            file.write_text(with_own_ca(file.read_text(encoding="utf-8"), i), encoding="utf-8")
+        measure(results, "sim", fleet, config, peers, server)
