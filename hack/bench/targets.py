@@ -2,6 +2,8 @@
 """What the project wants to reach, and whether it does. The worst round counts."""
 from statistics import median
 
+from stats import FAMILIES
+
 
 def of_ratio(stats, label, bound, where, key, other):
     got = stats.ratio(*where, key, other) if other else None
@@ -69,7 +71,7 @@ def table(stats):
 
 def losses(stats):
     """What a peer does better than we do, by median, whatever the target."""
-    out = []
+    out, labels = [], {p.name: p.label for p in stats.peers}
     keys = {
         ("sync", "wall_ms"): "cold sync, wall", ("sync", "cpu_s"): "cold sync, CPU", ("sync", "server_s"): "cold sync, CPU of the server",
         ("sync", "rss_kb"): "memory with all objects", ("churn", "cpu_us"): "CPU per event", ("churn", "server_us"): "CPU of the server per write",
@@ -79,9 +81,10 @@ def losses(stats):
     }
     for (measure, key), label in keys.items():
         for case in stats.cases(measure):
-            for peer in stats.peers:
-                got = stats.ratio(measure, case, key, peer.name) if peer.family != "ours" else None
+            for family in FAMILIES:
+                name = stats.best(measure, case, family, key)
+                got = stats.ratio(measure, case, key, name) if name else None
                 if got and got[0] > 1.05:
                     where = f" ({case})" if case and measure in ("churn", "idle") else ""
-                    out.append(f"- {label}{where}: {got[0]:.2f} x {peer.label} (worst round {got[1]:.2f} x)")
+                    out.append(f"- {label}{where}: {got[0]:.2f} x {labels[name]} (worst round {got[1]:.2f} x)")
     return out
