@@ -128,14 +128,20 @@ static void on_state(void *arg, const struct err *err)
         wake_others(k);
 }
 
-static const struct kube_sink sink = {on_list_begin, on_upsert, on_remove, on_synced, on_state};
+static const struct kube_sink sink = {
+    .list_begin = on_list_begin,
+    .upsert_tree = on_upsert,
+    .remove_tree = on_remove,
+    .synced = on_synced,
+    .state = on_state,
+};
 
 void hub_start(struct hub *h, struct kube_client *client, const struct clock *clock, const char *ns)
 {
     h->client = client;
     h->clock = clock;
     h->events = kube_events_new(client, "meshwright");
-    struct kube_watch_opts opts = {.ns = ns};
+    struct kube_watch_opts opts = {.ns = ns, .trees = true};
     for (int i = 0; i < API_KIND_COUNT; i++) {
         h->kinds[i] = (struct hub_collection){.hub = h, .kind = (enum api_kind)i};
         h->kinds[i].watch = kube_watch_start(client, &api_gvrs[i], &opts, &sink, &h->kinds[i]);

@@ -74,9 +74,16 @@ void member_forget_all(struct manager *m)
 static size_t leftovers(const struct cluster *c)
 {
     size_t n = 0;
-    for (size_t i = 0; i < c->n_watches; i++)
-        for (const struct record *r = c->watches[i].records.all; r; r = r->hh.next)
-            n += r->obj->meta.managed && r->obj->meta.owner_uid;
+    for (size_t i = 0; i < c->n_watches; i++) {
+        const struct kube_record *r;
+        for (size_t at = 0; (r = records_next(&c->watches[i].records, &at));) {
+            struct kube_view v;
+            if (!kube_record_managed(r))
+                continue;
+            kube_record_view(r, &v);
+            n += v.meta.owner_uid != NULL;
+        }
+    }
     return n;
 }
 

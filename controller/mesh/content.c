@@ -22,12 +22,12 @@ enum {
 static struct op *begin(const struct mesh_pass *p, struct mesh_member *mm,
                         const struct plan_object *o)
 {
-    struct records *all = cluster_records(mm->cluster, o->gvr);
-    const struct record *r = all ? records_find(all, o->ns, o->name) : NULL;
+    const struct records *all = cluster_records(mm->cluster, o->gvr);
+    struct kube_view live;
     struct op *op = applier_begin(mm->cluster, o->gvr, o->ns, o->name);
-    bool ours = r && r->obj->meta.managed &&
-                (str_eq(r->obj->meta.mesh, p->mesh->name) ||
-                 str_eq(r->obj->meta.owner_uid, p->cr->meta.uid));
+    bool ours =
+        all && records_view(all, o->ns, o->name, &live) && live.meta.managed &&
+        (str_eq(live.meta.mesh, p->mesh->name) || str_eq(live.meta.owner_uid, p->cr->meta.uid));
     snprintf(op->intent, sizeof op->intent, "%s", o->intent);
     snprintf(op->owner, sizeof op->owner, "%s", str_or(p->cr->meta.uid, ""));
     op->ours = ours || op->known_ours;

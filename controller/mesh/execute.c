@@ -16,10 +16,20 @@ void pass_again(struct mesh_pass *p, int64_t ms)
         p->again_ms = ms;
 }
 
-static struct record *live(struct cluster *c, const struct plan_object *o)
+/* The object as it is there. */
+struct live {
+    struct records *all;
+    const struct kube_record *record; /* NULL: it is not */
+    struct kube_view view;
+};
+
+static bool look(struct cluster *c, const struct plan_object *o, struct live *ret)
 {
-    struct records *all = cluster_records(c, o->gvr);
-    return all ? records_find(all, o->ns, o->name) : NULL;
+    ret->all = cluster_records(c, o->gvr);
+    ret->record = ret->all ? records_find(ret->all, o->ns, o->name) : NULL;
+    if (ret->record)
+        kube_record_view(ret->record, &ret->view);
+    return ret->record != NULL;
 }
 
 static struct mesh_member *find_member(struct mesh_pass *p, const char *name)
@@ -53,15 +63,27 @@ static void ask_renewal(struct mesh_pass *p, int64_t renew_at)
 }
 
 /* Left by a Mesh of this name that is no more (deletionPolicy Retain): taken up again. */
-static bool orphan(const struct mesh_pass *p, const struct record *r)
+static bool orphan(const struct mesh_pass *p, const struct kube_view *v)
 {
-    if (!r || !str_eq(r->obj->meta.mesh, p->mesh->name))
+    if (!str_eq(v->meta.mesh, p->mesh->name))
         return false;
     for (const struct hub_object *o = p->mesh->manager->hub.kinds[API_KIND_MESH].all; o;
          o = o->hh.next)
-        if (str_eq(jx_str(o->obj, "metadata.uid"), r->obj->meta.owner_uid))
+        if (str_eq(jx_str(o->obj, "metadata.uid"), v->meta.owner_uid))
             return false;
-    return !(r->obj->has_selector && plan_wave_of(r->obj->meta.wave) == PLAN_DNS);
+    return !(v->has_selector && plan_wave_of(v->meta.wave) == PLAN_DNS);
+}
+
+/* Remembers the check of ownership with the record. */
+static enum diff_verdict judge(const struct mesh_pass *p, const struct plan_object *o,
+                               const struct live *l, int64_t *renew_at)
+{
+    bool before = l->record && records_verified(l->record), verified = before;
+    enum diff_verdict v = diff_object(o, l->record ? &l->view : NULL, &verified, p->cr->meta.uid,
+                                      clock_s(p->mesh->manager->clock), renew_at);
+    if (verified && !before)
+        records_set_verified(l->all, l->record);
+    return v;
 }
 
 /* True when the object is as wanted; otherwise it is being written, or can't be for the moment. */
@@ -70,16 +92,16 @@ static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const str
     enum op_state state = applier_state(mm->cluster, o->gvr, o->ns, o->name, o->intent);
     if (state == OP_RUNNING || state == OP_UNSEEN)
         return false;
-    struct record *r = live(mm->cluster, o);
+    struct live l;
     int64_t renew_at;
-    enum diff_verdict v =
-        diff_object(o, r, p->cr->meta.uid, clock_s(p->mesh->manager->clock), &renew_at);
+    bool there = look(mm->cluster, o, &l);
+    enum diff_verdict v = judge(p, o, &l, &renew_at);
     if (v == DIFF_SAME) {
         applier_well(mm->cluster, o->gvr, o->ns, o->name);
         ask_renewal(p, renew_at);
         return true;
     }
-    if (v == DIFF_FOREIGN && !orphan(p, r)) {
+    if (v == DIFF_FOREIGN && !orphan(p, &l.view)) {
         mm->foreign = arena_printf(p->arena, "%s %s%s%s", o->gvr->kind, str_or(o->ns, ""),
                                    o->ns ? "/" : "", o->name);
         return o->wave == PLAN_DNS; /* a user's own Service is no reason to wait */
@@ -90,7 +112,7 @@ static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const str
     }
     bool prepared =
         o->content != PLAN_REMOTE_SECRET || account_there(find_member(p, o->peer)->cluster);
-    if (state == OP_IDLE && prepared && !(r && r->obj->meta.deleting) &&
+    if (state == OP_IDLE && prepared && !(there && l.view.meta.deleting) &&
         applier_has_room(mm->cluster))
         mesh_apply(p, mm, o);
     return false;
@@ -98,8 +120,8 @@ static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const str
 
 static bool available(struct mesh_member *mm, const struct plan_object *o)
 {
-    struct record *r = live(mm->cluster, o);
-    return r && r->obj->available;
+    struct live l;
+    return look(mm->cluster, o, &l) && l.view.available;
 }
 
 static void note_pending(struct mesh_member *mm, const struct plan_object *o, const char *waiting)
@@ -177,7 +199,7 @@ static struct index index_plan(struct arena *a, const struct mesh_member *mm)
     return x;
 }
 
-static bool planned(const struct index *x, const struct gvr *g, const struct kube_record *r)
+static bool planned(const struct index *x, const struct gvr *g, const struct kube_view *r)
 {
     struct plan_object probe = {.gvr = g, .ns = r->meta.ns, .name = r->meta.name};
     const struct plan_object *key = &probe;
@@ -186,7 +208,7 @@ static bool planned(const struct index *x, const struct gvr *g, const struct kub
 
 /* A remote secret of a member that is still in the spec stays, also while we can't render it: absence of knowledge is
  * not deletion. */
-static bool held_back(struct mesh_pass *p, enum plan_wave w, const struct kube_record *r)
+static bool held_back(struct mesh_pass *p, enum plan_wave w, const struct kube_view *r)
 {
     static const char prefix[] = "istio-remote-secret-";
     if (w == PLAN_REMOTE_ACCESS && str_starts(r->meta.name, prefix)) {
@@ -224,30 +246,39 @@ struct pruning {
     bool all; /* the cluster is to hold nothing of this mesh */
 };
 
-static bool due(const struct pruning *x, const struct gvr *g, const struct kube_record *r)
+/* The view is set only when it is due. */
+static bool due(const struct pruning *x, const struct gvr *g, const struct kube_record *r,
+                struct kube_view *ret)
 {
-    if (!r->meta.managed || !str_eq(r->meta.owner_uid, x->p->cr->meta.uid) ||
-        planned(&x->index, g, r))
+    if (!kube_record_managed(r))
         return false;
-    enum plan_wave w = plan_wave_of(r->meta.wave);
-    return x->all || (!held_back(x->p, w, r) && (w != PLAN_DNS || all_known(x->p)));
+    kube_record_view(r, ret);
+    if (!str_eq(ret->meta.owner_uid, x->p->cr->meta.uid) || planned(&x->index, g, ret))
+        return false;
+    enum plan_wave w = plan_wave_of(ret->meta.wave);
+    return x->all || (!held_back(x->p, w, ret) && (w != PLAN_DNS || all_known(x->p)));
 }
 
 /* The highest wave that still has something to go; -1 when there is nothing. */
 static int highest(const struct pruning *x, size_t *n)
 {
     int top = -1;
-    for (size_t i = 0; i < x->c->n_watches; i++)
-        for (const struct record *r = x->c->watches[i].records.all; r; r = r->hh.next)
-            if (due(x, x->c->watches[i].gvr, r->obj)) {
-                int w = (int)plan_wave_of(r->obj->meta.wave);
-                top = w > top ? w : top;
-                ++*n;
-            }
+    for (size_t i = 0; i < x->c->n_watches; i++) {
+        const struct cluster_watch *cw = &x->c->watches[i];
+        const struct kube_record *r;
+        for (size_t at = 0; (r = records_next(&cw->records, &at));) {
+            struct kube_view v;
+            if (!due(x, cw->gvr, r, &v))
+                continue;
+            int w = (int)plan_wave_of(v.meta.wave);
+            top = w > top ? w : top;
+            ++*n;
+        }
+    }
     return top;
 }
 
-static void remove_object(struct cluster *c, const struct gvr *g, const struct kube_record *r)
+static void remove_object(struct cluster *c, const struct gvr *g, const struct kube_view *r)
 {
     bool users =
         (str_eq(g->kind, "Service") && r->has_selector && plan_wave_of(r->meta.wave) == PLAN_DNS) ||
@@ -266,13 +297,14 @@ static void remove_wave(const struct pruning *x, int wave)
 {
     for (size_t i = 0; i < x->c->n_watches; i++) {
         const struct gvr *g = x->c->watches[i].gvr;
-        for (const struct record *r = x->c->watches[i].records.all; r; r = r->hh.next) {
-            const struct kube_record *o = r->obj;
-            if (!due(x, g, o) || (int)plan_wave_of(o->meta.wave) != wave || o->meta.deleting)
+        const struct kube_record *r;
+        for (size_t at = 0; (r = records_next(&x->c->watches[i].records, &at));) {
+            struct kube_view v;
+            if (!due(x, g, r, &v) || (int)plan_wave_of(v.meta.wave) != wave || v.meta.deleting)
                 continue;
-            if (applier_state(x->c, g, o->meta.ns, o->meta.name, NULL) == OP_IDLE &&
+            if (applier_state(x->c, g, v.meta.ns, v.meta.name, NULL) == OP_IDLE &&
                 applier_has_room(x->c))
-                remove_object(x->c, g, o);
+                remove_object(x->c, g, &v);
         }
     }
 }

@@ -121,10 +121,17 @@ static void check_claims(struct mesh_pass *p)
 
 static bool holds_objects(struct cluster *c, const char *uid)
 {
-    for (size_t i = 0; i < c->n_watches; i++)
-        for (const struct record *r = c->watches[i].records.all; r; r = r->hh.next)
-            if (r->obj->meta.managed && str_eq(r->obj->meta.owner_uid, uid))
+    for (size_t i = 0; i < c->n_watches; i++) {
+        const struct kube_record *r;
+        for (size_t at = 0; (r = records_next(&c->watches[i].records, &at));) {
+            struct kube_view v;
+            if (!kube_record_managed(r))
+                continue;
+            kube_record_view(r, &v);
+            if (str_eq(v.meta.owner_uid, uid))
                 return true;
+        }
+    }
     return false;
 }
 

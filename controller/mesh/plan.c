@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From facts to one plan per member. Pure but for the records it reads. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/str.h"
@@ -15,9 +16,36 @@ static const struct records *kind_records(struct cluster *c, const char *api_ver
     return cluster_records(c, plan_gvr(api_version, kind));
 }
 
-static bool spreads(const struct kube_record *s)
+static bool spreads(const struct kube_view *s)
 {
-    return !s->headless && !str_eq(s->type, "ExternalName") && s->ports;
+    return !s->headless && !str_eq(s->type, "ExternalName");
+}
+
+/* Names and labels stay with the records, which stay as they are for the pass. */
+static void add_service(struct mesh_pass *p, struct topo_cluster *t, const struct kube_record *r)
+{
+    struct kube_view s;
+    kube_record_view(r, &s);
+    bool ours = s.meta.managed && s.meta.owner_uid && !s.has_selector;
+    const char *ports = ours || !spreads(&s) ? "[]" : kube_record_ports(p->arena, r);
+    if (!s.meta.deleting)
+        t->services[t->n_services++] =
+            (struct topo_service){s.meta.ns, s.meta.name, ports, ours, spreads(&s)};
+}
+
+/* Records come in no order; what is decided per namespace is decided once when they stand together. */
+static int by_namespace(const void *a, const void *b)
+{
+    const struct topo_service *x = a, *y = b;
+    return x->ns == y->ns ? 0 : str_cmp(x->ns, y->ns);
+}
+
+static void add_namespace(struct topo_cluster *t, const struct kube_record *r)
+{
+    struct kube_view n;
+    kube_record_view(r, &n);
+    t->namespaces[t->n_namespaces++] =
+        (struct topo_namespace){n.meta.name, n.labels, n.terminating};
 }
 
 static struct topo_cluster facts_of(struct mesh_pass *p, const struct mesh_member *mm)
@@ -29,18 +57,14 @@ static struct topo_cluster facts_of(struct mesh_pass *p, const struct mesh_membe
         mm->cluster ? kind_records(mm->cluster, "v1", "Namespace") : NULL;
     if (!services || !namespaces || mm->blocked_reason)
         return t;
-    t.services = arena_array(p->arena, HASH_COUNT(services->all) + 1, sizeof *t.services);
-    t.namespaces = arena_array(p->arena, HASH_COUNT(namespaces->all) + 1, sizeof *t.namespaces);
-    for (const struct record *r = services->all; r; r = r->hh.next) {
-        const struct kube_record *s = r->obj;
-        bool ours = s->meta.managed && s->meta.owner_uid && !s->has_selector;
-        if (!s->meta.deleting)
-            t.services[t.n_services++] =
-                (struct topo_service){s->meta.ns, s->meta.name, s->ports, ours, spreads(s)};
-    }
-    for (const struct record *r = namespaces->all; r; r = r->hh.next)
-        t.namespaces[t.n_namespaces++] =
-            (struct topo_namespace){r->obj->meta.name, r->obj->labels, r->obj->terminating};
+    t.services = arena_array(p->arena, services->n + 1, sizeof *t.services);
+    t.namespaces = arena_array(p->arena, namespaces->n + 1, sizeof *t.namespaces);
+    const struct kube_record *r;
+    for (size_t at = 0; (r = records_next(services, &at));)
+        add_service(p, &t, r);
+    qsort(t.services, t.n_services, sizeof *t.services, by_namespace);
+    for (size_t at = 0; (r = records_next(namespaces, &at));)
+        add_namespace(&t, r);
     return t;
 }
 
@@ -81,12 +105,14 @@ static bool is_peer(const struct mesh_member *mm)
     return !mm->blocked_reason && mm->uid && mm->server;
 }
 
-static const char *account_uid(const struct mesh_member *mm)
+static const char *account_uid(struct mesh_pass *p, const struct mesh_member *mm)
 {
     const struct records *all =
         mm->cluster ? kind_records(mm->cluster, "v1", "ServiceAccount") : NULL;
-    const struct record *r = all ? records_find(all, ISTIO_NAMESPACE, ISTIO_READER_ACCOUNT) : NULL;
-    return r ? r->obj->meta.uid : NULL;
+    struct kube_view v;
+    if (!all || !records_view(all, ISTIO_NAMESPACE, ISTIO_READER_ACCOUNT, &v) || !v.meta.uid)
+        return NULL;
+    return arena_strdup(p->arena, v.meta.uid);
 }
 
 static void add_peers(struct mesh_pass *p, const struct mesh_member *self, struct istio_target *t)
@@ -97,7 +123,7 @@ static void add_peers(struct mesh_pass *p, const struct mesh_member *self, struc
         if (mm != self && is_peer(mm))
             peers[t->n_peers++] = (struct istio_peer){.name = mm->name,
                                                       .uid = mm->uid,
-                                                      .account = account_uid(mm),
+                                                      .account = account_uid(p, mm),
                                                       .server = mm->server,
                                                       .ca = mm->ca};
     }
@@ -108,8 +134,8 @@ static void add_peers(struct mesh_pass *p, const struct mesh_member *self, struc
 static bool makes_namespace(const struct mesh_member *mm)
 {
     const struct records *all = kind_records(mm->cluster, "v1", "Namespace");
-    const struct record *r = all ? records_find(all, NULL, ISTIO_NAMESPACE) : NULL;
-    return !r || r->obj->meta.created;
+    struct kube_view v;
+    return !all || !records_view(all, NULL, ISTIO_NAMESPACE, &v) || v.meta.created;
 }
 
 static int render(struct mesh_pass *p, const struct topo_cluster *facts, size_t at, struct err *err)

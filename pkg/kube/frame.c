@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-enum { KEEP_BYTES = 64 * 1024 }; /* a buffer that once was larger is given back */
-
 static int keep(struct kube_frame *f, const char *data, size_t len, struct err *err)
 {
     if (buf_append(&f->partial, data, len) == 0)
@@ -19,13 +17,11 @@ static int give(kube_frame_cb *cb, void *arg, const char *line, size_t len)
     return len ? cb(arg, line, len) : 0;
 }
 
-/* The line that was begun in earlier pieces. */
+/* The line that was begun in earlier pieces. A watch mostly waits, so it waits without a buffer. */
 static int give_partial(struct kube_frame *f, kube_frame_cb *cb, void *arg)
 {
     int r = give(cb, arg, f->partial.data, f->partial.len);
-    if (f->partial.cap > KEEP_BYTES)
-        buf_done(&f->partial);
-    buf_reset(&f->partial);
+    buf_done(&f->partial);
     return r;
 }
 

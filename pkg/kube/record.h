@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records: the few fields that we keep of objects that a cluster may hold in large numbers. A record is one block of
  * bytes without pointers: what is absent takes no room, numbers and UIDs are binary, and strings that many records
- * share (namespaces, our labels' values) are interned. kube_record_view() shows it as a struct. */
+ * share (namespaces, our labels' values) are interned (base/intern.h). kube_record_view() shows it as a struct. */
 #ifndef KUBE_RECORD_H
 #define KUBE_RECORD_H
 
@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "kube/decode.h"
 #include "kube/schema.h"
 
@@ -30,20 +31,26 @@ enum {
     KUBE_RECORD_MAX = 1024 * 1024, /* bytes of one record */
 };
 
-struct kube_record; /* packed; kube_record_size() bytes, may be copied byte by byte */
+/* Packed; kube_record_size() bytes, may be copied byte by byte, needs no alignment. Lives for this process only (numbers
+ * of interned strings are in it). */
+struct kube_record;
 
-/* Strings are NULL when absent, except name, which is always there; borrowed from the record and from the interned
- * strings, or from the view itself. */
+/* Strings are NULL when absent or empty, except name, which is always there. They are borrowed from the record, from the
+ * interned strings (which stay), or, where it is said, from the view itself, so a view is not copied. */
 struct kube_meta {
-    const char *ns, *name, *uid, *rv;
-    const char *creation;                            /* creationTimestamp */
-    const char *owner_uid, *mesh, *wave;             /* our labels */
-    const char *intent, *issued, *expires, *created; /* our annotations */
+    const char *ns, *name;
+    const char *uid, *rv;                   /* the view's */
+    const char *creation;                   /* creationTimestamp; the view's */
+    const char *owner_uid, *mesh, *wave;    /* our labels */
+    const char *intent;                     /* our annotations; the view's */
+    const char *issued, *expires, *created; /* likewise, the record's */
     const char
         *fields;  /* fieldsV1 of manager "meshwright", operation Apply, no subresource: JSON text */
     bool managed; /* managed-by is us */
     bool deleting; /* has a deletionTimestamp */
 };
+
+enum { KUBE_VIEW_TEXT = 160 };
 
 struct kube_view {
     struct kube_meta meta;
@@ -51,29 +58,46 @@ struct kube_view {
     /* Service */
     bool has_selector, headless;
     const char *type; /* "ClusterIP" when absent */
-    /* Service, EndpointSlice: compact JSON [{"name":..,"port":..,"protocol":..,"appProtocol":..}], "[]" when none */
-    const char *ports;
     /* Namespace */
     const char *labels; /* compact JSON object, keys sorted; "{}" when none */
     bool terminating;
     /* Deployment: the newest spec is observed, and all its replicas are available */
     bool available;
     /* EndpointSlice */
-    const char *service;   /* the Service it belongs to, or NULL */
-    const char *addresses; /* of the ready endpoints, separated by blanks; "" when none */
+    const char *service; /* the Service it belongs to, or NULL */
+    char text[KUBE_VIEW_TEXT];
 };
 
 /* Makes records, one at a time, in memory that it keeps. */
 struct kube_record_maker;
 struct kube_record_maker *kube_record_maker_new(void);
 void kube_record_maker_free(struct kube_record_maker *m);
-/* The record is borrowed until the next one is made. NULL with err when the object is not well-formed, has no name, or is
- * larger than KUBE_RECORD_MAX. */
+/* The record is borrowed until the next one is made. NULL with err when the object is not well-formed, has no usable
+ * name, or is larger than KUBE_RECORD_MAX. Other strings that are no UTF-8 or hold a NUL count as absent. */
 const struct kube_record *kube_record_make(struct kube_record_maker *m, enum kube_record_kind kind,
                                            enum kube_encoding e, const char *data, size_t len,
                                            struct err *err);
 
+/* The same in steps, for whoever has the values of kube_schema(kind) already. */
+void kube_record_begin(struct kube_record_maker *m, enum kube_record_kind kind);
+int kube_record_value(void *maker, const struct kube_value *v); /* a kube_value_cb */
+const struct kube_record *kube_record_end(struct kube_record_maker *m, struct err *err);
+
 size_t kube_record_size(const struct kube_record *r);
 void kube_record_view(const struct kube_record *r, struct kube_view *ret);
+
+/* Parts of the view that cost nothing; ns is NULL when absent. */
+const char *kube_record_name(const struct kube_record *r);
+const char *kube_record_ns(const struct kube_record *r);
+bool kube_record_managed(const struct kube_record *r);
+
+/* Service, EndpointSlice: compact JSON [{"appProtocol":..,"name":..,"port":..,"protocol":..}], "[]" when none. */
+char *kube_record_ports(struct arena *a, const struct kube_record *r);
+/* EndpointSlice: of the ready endpoints, separated by blanks; "" when none. */
+char *kube_record_addresses(struct arena *a, const struct kube_record *r);
+
+/* <0, 0, >0: the record a is an older, the same, a newer state of the object b than b. Versions compare as numbers, as
+ * KEP-5504 allows; what is no number, is absent, or is of another UID is newer. */
+int kube_record_compare(const struct kube_record *a, const struct kube_record *b);
 
 #endif

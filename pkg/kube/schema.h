@@ -36,7 +36,7 @@ enum kube_type {
 };
 
 struct kube_field {
-    uint32_t number; /* 0 ends a table */
+    uint32_t number; /* ascending; 0 ends a table */
     const char *name;
     enum kube_type type;
     uint16_t slot; /* what the value is, for who reads it; 0 when only sub matters */

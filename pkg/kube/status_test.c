@@ -10,6 +10,9 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "kube/decode.h"
+#include "kube/wire_put.h"
+#include "json/jx.h"
 
 static const struct {
     int code;
@@ -137,12 +140,134 @@ static void test_event(void **state)
     json_decref(s);
 }
 
+/* A Status in protobuf; code 0: none. */
+static struct buf proto_status(const char *reason, const char *message, int code, int retry_after,
+                               const char *cause)
+{
+    struct buf b = BUF_INIT(4096), details = BUF_INIT(4096), c = BUF_INIT(4096);
+    put_str(&b, 2, "Failure");
+    put_str(&b, 3, message);
+    put_str(&b, 4, reason);
+    put_str(&c, 1, cause);
+    put_sub(&details, 4, &c);
+    put_num(&details, 5, retry_after);
+    put_sub(&b, 5, &details);
+    put_num(&b, 6, code);
+    return b;
+}
+
+static const struct {
+    const char *reason, *message;
+    int code, retry_after;
+    const char *cause;
+} statuses[] = {
+    {"NotFound", "services \"x\" not found", 404, 0, ""},
+    {"Expired", "too old", 410, 0, ""},
+    {"Timeout", "Too large resource version: 9, current: 1", 504, 1, "ResourceVersionTooLarge"},
+    {"Timeout", "", 504, 7, "ResourceVersionTooLarge"},
+    {"TooManyRequests", "slow down", 429, 5, ""},
+    {"InternalError", "failed to create typed patch object (a)", 500, 0, ""},
+    {"", "", 0, 0, ""},
+    {"Weird", "x", 200, 1000000, ""},
+    {"Weird", "x", -5, -5, ""},
+};
+
+static void assert_same(const struct err *a, const struct err *b)
+{
+    assert_int_equal(a->class, b->class);
+    assert_int_equal(a->code, b->code);
+    assert_int_equal(a->retry_after_ms, b->retry_after_ms);
+    assert_string_equal(a->msg, b->msg);
+}
+
+/* The same error out of both encodings, with and without envelope, and out of a tree. */
+static void test_encodings(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
+        auto_json *s = json_pack("{s:s, s:s, s:s, s:i, s:{s:i, s:[{s:s}]}}", "kind", "Status",
+                                 "reason", statuses[i].reason, "message", statuses[i].message,
+                                 "code", statuses[i].code, "details", "retryAfterSeconds",
+                                 statuses[i].retry_after, "causes", "reason", statuses[i].cause);
+        auto_free char *text = jx_dump(s);
+        auto_buf raw = proto_status(statuses[i].reason, statuses[i].message, statuses[i].code,
+                                    statuses[i].retry_after, statuses[i].cause);
+        auto_buf body = BUF_INIT(4096);
+        struct err tree = {0}, json = {0}, proto = {0}, enveloped = {0};
+        put_envelope(&body, "Status", raw.data, raw.len);
+        kube_status_err(s, &tree);
+        kube_read_status(KUBE_ENCODING_JSON, text, strlen(text), &json);
+        kube_read_status(KUBE_ENCODING_PROTO, raw.data, raw.len, &proto);
+        kube_read_status(KUBE_ENCODING_PROTO, body.data, body.len, &enveloped);
+        assert_same(&tree, &json);
+        assert_same(&tree, &proto);
+        assert_same(&tree, &enveloped);
+        assert_int_not_equal(tree.class, ERR_NONE);
+        bool sane = statuses[i].retry_after > 0 && statuses[i].retry_after < 1000;
+        assert_int_equal(tree.retry_after_ms, sane ? statuses[i].retry_after * 1000 : 0);
+    }
+}
+
+static void test_proto_answer(void **state)
+{
+    struct http_result h = {.fault = HTTP_OK, .status = 404};
+    auto_buf raw = proto_status("NotFound", "services \"x\" not found", 404, 0, "");
+    auto_buf body = BUF_INIT(4096), other = BUF_INIT(4096);
+    struct err err = {0};
+    (void)state;
+    put_envelope(&body, "Status", raw.data, raw.len);
+    put_envelope(&other, "Service", raw.data, raw.len);
+    struct kube_answer a = {"GET", "/x", &h, body.data, body.len, false};
+    kube_answer_err(&a, &err);
+    assert_int_equal(err.class, ERR_NOT_FOUND);
+    assert_string_equal(err.msg, "GET /x: 404 NotFound: services \"x\" not found");
+    /* Cut short, or something else: only what the status line says. */
+    a.len = 30;
+    kube_answer_err(&a, &err);
+    assert_string_equal(err.msg, "GET /x: 404 NotFound");
+    a.body = other.data;
+    a.len = other.len;
+    kube_answer_err(&a, &err);
+    assert_string_equal(err.msg, "GET /x: 404 NotFound");
+}
+
+/* What quotes values is not shown of a secret, in protobuf as in JSON. */
+static void test_proto_secret(void **state)
+{
+    struct http_result h = {.fault = HTTP_OK, .status = 422};
+    auto_buf raw = proto_status("Invalid", "data: \"hunter2\"", 422, 0, "");
+    auto_buf body = BUF_INIT(4096);
+    struct err err = {0};
+    (void)state;
+    put_envelope(&body, "Status", raw.data, raw.len);
+    struct kube_answer a = {"GET", "/x", &h, body.data, body.len, true};
+    kube_answer_err(&a, &err);
+    assert_string_equal(err.msg, "GET /x: 422 Invalid");
+}
+
+/* Nothing to read: still an error. */
+static void test_unreadable(void **state)
+{
+    static const char *const texts[] = {"", "{", "k8s", "null"};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        for (enum kube_encoding e = KUBE_ENCODING_JSON; e <= KUBE_ENCODING_PROTO; e++) {
+            struct err err = {0};
+            kube_read_status(e, texts[i], strlen(texts[i]), &err);
+            assert_int_equal(err.class, ERR_TRANSIENT);
+            kube_read_status(e, texts[i], strlen(texts[i]), NULL);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_answers),   cmocka_unit_test(test_success),
-        cmocka_unit_test(test_no_answer), cmocka_unit_test(test_throttled),
-        cmocka_unit_test(test_secret),    cmocka_unit_test(test_event),
+        cmocka_unit_test(test_answers),      cmocka_unit_test(test_success),
+        cmocka_unit_test(test_no_answer),    cmocka_unit_test(test_throttled),
+        cmocka_unit_test(test_secret),       cmocka_unit_test(test_event),
+        cmocka_unit_test(test_encodings),    cmocka_unit_test(test_proto_answer),
+        cmocka_unit_test(test_proto_secret), cmocka_unit_test(test_unreadable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

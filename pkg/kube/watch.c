@@ -2,18 +2,16 @@
 #include "kube/watch.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "kube/client_priv.h"
-#include "kube/frame.h"
-#include "kube/items.h"
 #include "kube/query.h"
 #include "kube/reflector.h"
 #include "kube/retry.h"
-#include "kube/status.h"
 #include "kube/timer.h"
 #include "kube/watch_priv.h"
 #include "json/jx.h"
@@ -23,20 +21,57 @@ enum {
     OPEN_TIMEOUT_MS = 30000,    /* a watch whose headers do not come */
 };
 
+#define PROTO                 "application/vnd.kubernetes.protobuf"
+#define AS_METADATA           ";as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+#define AS_METADATA_LIST      ";as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+#define ACCEPT_LIST           PROTO ", " KUBE_JSON
+#define ACCEPT_WATCH          PROTO ";stream=watch, " KUBE_JSON
+#define ACCEPT_METADATA_LIST  PROTO AS_METADATA_LIST ", " KUBE_ACCEPT_METADATA_LIST
+#define ACCEPT_METADATA_WATCH PROTO ";stream=watch" AS_METADATA ", " KUBE_ACCEPT_METADATA
+
 #define INITIAL_EVENTS_END "k8s.io/initial-events-end"
+
+/* One for all watches: they make one record at a time. */
+static struct {
+    struct kube_record_maker *maker;
+    size_t users;
+} shared;
+
+static void shared_begin(void)
+{
+    if (!shared.users++)
+        shared.maker = kube_record_maker_new();
+}
+
+static void shared_end(void)
+{
+    if (--shared.users)
+        return;
+    kube_record_maker_free(shared.maker);
+    shared.maker = NULL;
+}
+
+static void drop_decoders(struct kube_watch *w)
+{
+    kube_list_decoder_free(w->list);
+    kube_watch_decoder_free(w->events);
+    w->list = NULL;
+    w->events = NULL;
+}
 
 static void watch_free(struct kube_watch *w)
 {
     kube_timer_free(w->timer);
     kube_reflector_done(&w->reflector);
-    kube_frame_done(&w->frame);
-    kube_items_done(&w->items);
+    drop_decoders(w);
+    free(w->broken);
     free(w->path);
     free(w->api_version);
     free(w->kind);
     free(w->label_selector);
     free(w->field_selector);
     free(w);
+    shared_end();
 }
 
 /* The sink may stop the watch from inside its callbacks: memory goes when the last of them has returned. */
@@ -64,16 +99,36 @@ static void tell(struct kube_watch *w, void (*cb)(void *arg))
         cb(w->arg);
 }
 
-static void give(struct kube_watch *w, void (*cb)(void *arg, const json_t *obj), const json_t *obj)
+/* An object on its way to the sink, in the form that it wants; both NULL: nothing that it could be told. */
+struct object {
+    const struct kube_record *record;
+    const json_t *tree;
+};
+
+static void upsert(struct kube_watch *w, const struct object *o)
 {
-    if (cb && obj && !w->stopped)
-        cb(w->arg, obj);
+    if (w->stopped)
+        return;
+    if (o->record && w->sink->upsert)
+        w->sink->upsert(w->arg, o->record);
+    if (o->tree && w->sink->upsert_tree)
+        w->sink->upsert_tree(w->arg, o->tree);
+}
+
+static void remove_object(struct kube_watch *w, const struct object *o)
+{
+    if (w->stopped)
+        return;
+    if (o->record && w->sink->remove)
+        w->sink->remove(w->arg, o->record);
+    if (o->tree && w->sink->remove_tree)
+        w->sink->remove_tree(w->arg, o->tree);
 }
 
 static void start_stream(struct kube_watch *w, bool list);
 
-/* obj: of an event, or NULL. */
-static void step(struct kube_watch *w, const struct kube_input *in, const json_t *obj)
+/* o: of an event, or NULL. */
+static void step(struct kube_watch *w, const struct kube_input *in, const struct object *o)
 {
     if (w->stopped)
         return;
@@ -81,15 +136,15 @@ static void step(struct kube_watch *w, const struct kube_input *in, const json_t
     if (out.cut)
         stop_stream(w);
     if (out.begin)
-        tell(w, w->sink.list_begin);
-    if (out.upsert)
-        give(w, w->sink.upsert, obj);
-    if (out.remove)
-        give(w, w->sink.remove, obj);
+        tell(w, w->sink->list_begin);
+    if (out.upsert && o)
+        upsert(w, o);
+    if (out.remove && o)
+        remove_object(w, o);
     if (out.synced)
-        tell(w, w->sink.synced);
-    if (out.report && w->sink.state && !w->stopped)
-        w->sink.state(w->arg, out.err);
+        tell(w, w->sink->synced);
+    if (out.report && w->sink->state && !w->stopped)
+        w->sink->state(w->arg, out.err);
     if (w->stopped)
         return;
     if (out.action == KUBE_ACTION_WAIT)
@@ -98,121 +153,201 @@ static void step(struct kube_watch *w, const struct kube_input *in, const json_t
         start_stream(w, out.action == KUBE_ACTION_LIST);
 }
 
-/* A typed list's items do not say what they are. */
-static int on_item(void *arg, const char *text, size_t len)
+/* New, or NULL: nothing usable, or another kind. A typed list's items do not say what they are. */
+static json_t *load_tree(const struct kube_watch *w, const char *data, size_t len)
 {
-    struct kube_watch *w = arg;
     struct err err = {0};
-    auto_json *obj = jx_load(text, len, &err);
-    if (!json_is_object(obj)) {
-        log_debug("item of a list skipped", "kind", w->kind, "error", err.msg);
-        return 0;
+    auto_json *obj = jx_load(data, len, &err);
+    if (!json_is_object(obj) || !str_eq(str_or(jx_str(obj, "kind"), w->kind), w->kind)) {
+        log_debug("object skipped", "kind", w->kind, "error", err.msg);
+        return NULL;
     }
     if (!json_object_get(obj, "kind"))
         json_object_set_new(obj, "kind", json_string(w->kind));
     if (!json_object_get(obj, "apiVersion"))
         json_object_set_new(obj, "apiVersion", json_string(w->api_version));
-    give(w, w->sink.upsert, obj);
+    return json_incref(obj);
+}
+
+static const struct kube_record *load_record(const struct kube_watch *w, const char *data,
+                                             size_t len)
+{
+    struct err err = {0};
+    const struct kube_record *r =
+        kube_record_make(shared.maker, w->record, w->encoding, data, len, &err);
+    if (!r)
+        log_debug("object skipped", "kind", w->kind, "error", err.msg);
+    return r;
+}
+
+static int on_item(void *arg, const char *data, size_t len)
+{
+    struct kube_watch *w = arg;
+    auto_json *tree = w->trees ? load_tree(w, data, len) : NULL;
+    struct object o = {w->trees ? NULL : load_record(w, data, len), tree};
+    upsert(w, &o);
     return w->stopped;
+}
+
+static void set_broken(struct kube_watch *w, const struct err *err)
+{
+    if (!w->broken)
+        w->broken = xmalloc(sizeof *w->broken);
+    *w->broken = *err;
 }
 
 static int on_list_data(void *arg, const char *data, size_t len)
 {
     struct kube_watch *w = arg;
+    struct err err = {0};
+    int r = -1;
     enter(w);
-    int r = kube_items_feed(&w->items, data, len, on_item, w, &w->broken);
+    w->list_bytes += len;
+    if (w->list_bytes > KUBE_LIST_BYTES_MAX)
+        err_set(&err, ERR_INVALID, 0, "the list of %s is larger than %d bytes", w->kind,
+                KUBE_LIST_BYTES_MAX);
+    else
+        r = kube_list_decode(w->list, data, len, on_item, w, &err);
+    if (err.class != ERR_NONE)
+        set_broken(w, &err);
     leave(w);
     return r;
 }
 
-static bool event_type(const char *s, enum kube_event_type *ret)
+/* Of an event: what the reflector wants to know. */
+struct event_meta {
+    char version[KUBE_VERSION_MAX];
+    bool initial_end;
+};
+
+static bool is_text(const char *s, size_t len, const char *text)
 {
-    static const char *const names[] = {
-        [KUBE_EVENT_ADDED] = "ADDED",     [KUBE_EVENT_MODIFIED] = "MODIFIED",
-        [KUBE_EVENT_DELETED] = "DELETED", [KUBE_EVENT_BOOKMARK] = "BOOKMARK",
-        [KUBE_EVENT_ERROR] = "ERROR",
-    };
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (str_eq(s, names[i])) {
-            *ret = (enum kube_event_type)i;
-            return true;
-        }
+    return len == strlen(text) && memcmp(s, text, len) == 0;
+}
+
+static int on_meta(void *arg, const struct kube_value *v)
+{
+    struct event_meta *m = arg;
+    if (v->slot == KUBE_SLOT_VERSION) {
+        size_t n = v->len < sizeof m->version ? v->len : 0;
+        memcpy(m->version, n ? v->str : "", n);
+        m->version[n] = '\0';
+    } else if (v->slot == KUBE_SLOT_ANNOTATION && is_text(v->key, v->key_len, INITIAL_EVENTS_END)) {
+        m->initial_end = is_text(v->str, v->len, "true");
     }
-    return false;
+    return 0;
 }
 
 /* Not 0: the stream is given up. */
-static int on_frame(void *arg, const char *line, size_t len)
+static int on_event(void *arg, enum kube_event_type type, const char *data, size_t len)
 {
     struct kube_watch *w = arg;
     struct err err = {0};
-    auto_json *ev = jx_load(line, len, &err);
-    const json_t *obj = json_object_get(ev, "object");
-    struct kube_input in = {.type = KUBE_INPUT_EVENT};
-    if (!event_type(jx_str(ev, "type"), &in.event) || !json_is_object(obj)) {
-        log_debug("event of a watch skipped", "kind", w->kind, "error", err.msg);
-        return 0;
-    }
-    if (in.event == KUBE_EVENT_ERROR) {
-        kube_status_err(obj, &err);
+    struct event_meta meta = {0};
+    struct kube_input in = {.type = KUBE_INPUT_EVENT, .event = type, .version = meta.version};
+    bool object = type != KUBE_EVENT_ERROR && type != KUBE_EVENT_BOOKMARK;
+    auto_json *tree = object && w->trees ? load_tree(w, data, len) : NULL;
+    struct object o = {object && !w->trees ? load_record(w, data, len) : NULL, tree};
+    if (type == KUBE_EVENT_ERROR) {
+        kube_read_status(w->encoding, data, len, &err);
         err_wrap(&err, "watch of %s", w->kind);
         in.err = &err;
+    } else if (kube_read(w->encoding, kube_schema(KUBE_RECORD_META), data, len, on_meta, &meta,
+                         &err) < 0) {
+        log_debug("event skipped", "kind", w->kind, "error", err.msg);
+        return 0;
     }
-    const json_t *meta = json_object_get(obj, "metadata");
-    in.version = jx_str(meta, "resourceVersion");
-    in.initial_end = str_eq(jx_str2(meta, "annotations", INITIAL_EVENTS_END), "true");
-    step(w, &in, obj);
+    in.initial_end = meta.initial_end;
+    step(w, &in, &o);
     return w->stopped || !w->stream;
 }
 
 static int on_watch_data(void *arg, const char *data, size_t len)
 {
     struct kube_watch *w = arg;
+    struct err err = {0};
     enter(w);
-    int r = kube_frame_feed(&w->frame, data, len, on_frame, w, &w->broken);
+    int r = kube_watch_decode(w->events, data, len, on_event, w, &err);
+    if (err.class != ERR_NONE && !w->stopped)
+        set_broken(w, &err);
     leave(w);
     return r;
 }
 
 static void on_opened(void *arg, const char *content_type)
 {
-    (void)content_type;
     struct kube_watch *w = arg;
     enter(w);
     kube_timer_stop(w->timer);
+    w->opened = true;
+    w->encoding = kube_encoding_of(content_type);
+    if (w->listing)
+        w->list = kube_list_decoder_new(w->encoding);
+    else
+        w->events = kube_watch_decoder_new(w->encoding);
     step(w, &(struct kube_input){.type = KUBE_INPUT_OPENED}, NULL);
     leave(w);
 }
 
-/* The rest of the list names its version and the next page. */
+/* What is not one of the list's objects names its version and the next page. */
 static void list_complete(struct kube_watch *w)
 {
     struct err err = {0};
-    auto_json *rest = kube_items_end(&w->items, &err);
+    struct kube_list_meta meta = {0};
+    struct kube_list_decoder *list = STEAL(w->list); /* the next page may need its own */
     struct kube_input in = {.type = KUBE_INPUT_ENDED, .err = &err};
-    if (rest)
+    if (!list)
+        err_set(&err, ERR_TRANSIENT, 0, "GET %s: an answer without content", w->path);
+    else if (kube_list_decoder_end(list, &meta, &err) == 0)
         in = (struct kube_input){
             .type = KUBE_INPUT_PAGE,
-            .version = jx_str(rest, "metadata.resourceVersion"),
-            .next_page = jx_str(rest, "metadata.continue"),
+            .version = meta.version,
+            .next_page = meta.next_page,
         };
     step(w, &in, NULL);
+    kube_list_decoder_free(list);
+}
+
+/* The server has neither protobuf nor metadata only in it: ask again, with less to choose from. */
+static bool ask_for_json(struct kube_watch *w, const struct err *err)
+{
+    if (w->json || w->opened || !err || err->code != 406)
+        return false;
+    w->json = true;
+    start_stream(w, w->listing);
+    return true;
 }
 
 static void on_ended(void *arg, const struct err *err)
 {
     struct kube_watch *w = arg;
-    struct err broken = w->broken;
+    struct err *broken = STEAL(w->broken);
     enter(w);
     w->stream = NULL;
     kube_timer_stop(w->timer);
-    if (broken.class != ERR_NONE)
-        err = &broken;
-    if (w->listing && !err)
+    if (broken)
+        err = broken;
+    if (w->listing && !err) {
         list_complete(w);
-    else
+    } else if (!ask_for_json(w, err)) {
+        drop_decoders(w);
         step(w, &(struct kube_input){.type = KUBE_INPUT_ENDED, .err = err}, NULL);
+    }
+    free(broken);
     leave(w);
+}
+
+/* NULL: JSON. */
+static const char *accepts(const struct kube_watch *w, bool list)
+{
+    bool meta = w->record == KUBE_RECORD_META;
+    if (w->trees || (w->json && !meta))
+        return NULL;
+    if (w->json)
+        return list ? KUBE_ACCEPT_METADATA_LIST : KUBE_ACCEPT_METADATA;
+    if (meta)
+        return list ? ACCEPT_METADATA_LIST : ACCEPT_METADATA_WATCH;
+    return list ? ACCEPT_LIST : ACCEPT_WATCH;
 }
 
 static void start_stream(struct kube_watch *w, bool list)
@@ -220,21 +355,19 @@ static void start_stream(struct kube_watch *w, bool list)
     static const struct kube_stream_handler list_handler = {on_opened, on_list_data, on_ended};
     static const struct kube_stream_handler watch_handler = {on_opened, on_watch_data, on_ended};
     auto_buf path = BUF_INIT(WATCH_PATH_MAX);
-    const char *accept = NULL;
     buf_puts(&path, w->path);
     if (w->label_selector)
         kube_query_add(&path, "labelSelector", w->label_selector);
     if (w->field_selector)
         kube_query_add(&path, "fieldSelector", w->field_selector);
     kube_reflector_query(&w->reflector, &path);
-    if (w->metadata_only)
-        accept = list ? KUBE_ACCEPT_METADATA_LIST : KUBE_ACCEPT_METADATA;
     w->listing = list;
-    w->broken = (struct err){0};
-    kube_frame_done(&w->frame);
-    kube_items_done(&w->items);
+    w->opened = false;
+    if (!w->reflector.next_page)
+        w->list_bytes = 0;
+    drop_decoders(w);
     w->stream = kube_stream_start(w->client, list ? KUBE_CLASS_LIST : KUBE_CLASS_WATCH, path.data,
-                                  accept, (int)kube_reflector_timeout_ms(&w->reflector),
+                                  accepts(w, list), (int)kube_reflector_timeout_ms(&w->reflector),
                                   list ? &list_handler : &watch_handler, w);
     kube_timer_start(w->timer, OPEN_TIMEOUT_MS);
 }
@@ -267,11 +400,11 @@ struct kube_watch *kube_watch_start(struct kube_client *c, const struct gvr *gvr
     w->kind = xstrdup(gvr->kind);
     w->label_selector = xstrdup0(opts->label_selector);
     w->field_selector = xstrdup0(opts->field_selector);
-    w->metadata_only = opts->metadata_only;
-    w->sink = *sink;
+    w->record = opts->record;
+    w->trees = opts->trees;
+    w->sink = sink;
     w->arg = arg;
-    w->frame = KUBE_FRAME_INIT;
-    w->items = KUBE_ITEMS_INIT;
+    shared_begin();
     w->timer = kube_timer_new(c->loop, on_time, w);
     kube_reflector_init(&w->reflector, opts->watch_list, kube_random(&c->random));
     DL_APPEND(c->watches, w);

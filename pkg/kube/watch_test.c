@@ -27,8 +27,11 @@ struct fixture {
     struct fake_conn *open; /* the watch's connection */
     int watch_status;
     char list_path[512], watch_path[512], head[2048];
+    struct buf proto;  /* answer to a list in protobuf, when not empty */
+    bool refuse_proto; /* with 406 */
     /* The sink */
-    struct buf log; /* "begin +a +b synced -a" */
+    struct kube_view view; /* of the last record */
+    struct buf log;        /* "begin +a +b synced -a" */
     bool synced, removed, changed, failing, stop_in_upsert, free_in_upsert;
     bool probed, hung;
 };
@@ -65,12 +68,9 @@ static void on_begin(void *arg)
     buf_puts(&((struct fixture *)arg)->log, "begin ");
 }
 
-static void on_upsert(void *arg, const json_t *obj)
+static void added(struct fixture *f, const char *name)
 {
-    struct fixture *f = arg;
-    assert_string_equal(jx_str(obj, "kind"), "ConfigMap");
-    assert_string_equal(jx_str(obj, "apiVersion"), "v1");
-    buf_printf(&f->log, "+%s ", str_or(jx_str(obj, "metadata.name"), "?"));
+    buf_printf(&f->log, "+%s ", name);
     f->changed = true;
     if (f->stop_in_upsert)
         kube_watch_stop(STEAL(f->watch));
@@ -78,11 +78,34 @@ static void on_upsert(void *arg, const json_t *obj)
         kube_client_free(STEAL(f->client));
 }
 
-static void on_remove(void *arg, const json_t *obj)
+static void gone(struct fixture *f, const char *name)
+{
+    buf_printf(&f->log, "-%s ", name);
+    f->removed = true;
+}
+
+static void on_upsert_tree(void *arg, const json_t *obj)
+{
+    assert_string_equal(jx_str(obj, "kind"), "ConfigMap");
+    assert_string_equal(jx_str(obj, "apiVersion"), "v1");
+    added(arg, str_or(jx_str(obj, "metadata.name"), "?"));
+}
+
+static void on_remove_tree(void *arg, const json_t *obj)
+{
+    gone(arg, str_or(jx_str(obj, "metadata.name"), "?"));
+}
+
+static void on_upsert(void *arg, const struct kube_record *r)
 {
     struct fixture *f = arg;
-    buf_printf(&f->log, "-%s ", str_or(jx_str(obj, "metadata.name"), "?"));
-    f->removed = true;
+    kube_record_view(r, &f->view);
+    added(f, kube_record_name(r));
+}
+
+static void on_remove(void *arg, const struct kube_record *r)
+{
+    gone(arg, kube_record_name(r));
 }
 
 static void on_synced(void *arg)
@@ -99,7 +122,8 @@ static void on_state(void *arg, const struct err *err)
     buf_printf(&f->log, "%s ", err ? err_class_name(err->class) : "works");
 }
 
-static const struct kube_sink sink = {on_begin, on_upsert, on_remove, on_synced, on_state};
+static const struct kube_sink sink = {on_begin, on_upsert,      on_remove,     on_synced,
+                                      on_state, on_upsert_tree, on_remove_tree};
 
 static int setup(void **state)
 {
@@ -109,6 +133,8 @@ static int setup(void **state)
     struct kube_config config = {.server = f->server.url};
     f->client = kube_client_new_plain(&f->loop, &clock_system, "test", &config, NULL);
     f->log = BUF_INIT(10000);
+    f->proto = BUF_INIT(100000);
+    f->opts.trees = true;
     buf_puts(&f->log, "");
     f->lists[0] =
         "{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[{\"metadata\":{\"name\":\"a\"}},"
@@ -126,6 +152,7 @@ static int teardown(void **state)
     uv_run(&f->loop, UV_RUN_DEFAULT);
     int r = uv_loop_close(&f->loop);
     buf_done(&f->log);
+    buf_done(&f->proto);
     free(f);
     return r;
 }
@@ -181,14 +208,16 @@ static void test_selectors(void **state)
     f->opts = (struct kube_watch_opts){.ns = "n",
                                        .label_selector = "a=b,c!=d",
                                        .field_selector = "metadata.name=x",
-                                       .metadata_only = true};
+                                       .record = KUBE_RECORD_META};
     start(f);
     assert_true(fake_run(&f->loop, &f->synced));
     assert_string_equal(f->list_path,
                         "/api/v1/namespaces/n/configmaps?labelSelector=a%3Db%2Cc%21%3Dd&"
                         "fieldSelector=metadata.name%3Dx&limit=500&resourceVersion=0");
     wait_open(f);
-    assert_non_null(strstr(f->head, "\r\nAccept: " KUBE_ACCEPT_METADATA "\r\n"));
+    assert_non_null(strstr(
+        f->head, "\r\nAccept: application/vnd.kubernetes.protobuf;stream=watch;"
+                 "as=PartialObjectMetadata;g=meta.k8s.io;v=v1, " KUBE_ACCEPT_METADATA "\r\n"));
     kube_watch_stop(f->watch);
 }
 

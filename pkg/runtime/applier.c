@@ -36,26 +36,27 @@ static void op_free(struct op *op)
     free(op);
 }
 
-static struct record *record_of(const struct op *op)
+static bool live(const struct op *op, struct kube_view *ret)
 {
-    struct records *all = cluster_records(op->cluster, op->gvr);
-    return all ? records_find(all, op->ns, op->name) : NULL;
+    const struct records *all = cluster_records(op->cluster, op->gvr);
+    return all && records_view(all, op->ns, op->name, ret);
 }
 
-static const char *version_of(const struct op *op)
+/* The version of the live object, "" when there is none. */
+static const char *version_of(const struct op *op, struct kube_view *v)
 {
-    const struct record *r = record_of(op);
-    return r ? str_or(r->obj->meta.rv, "") : "";
+    return live(op, v) ? str_or(v->meta.rv, "") : "";
 }
 
 static bool seen(struct op *op)
 {
-    struct record *r = record_of(op);
+    struct kube_view v;
+    bool there = live(op, &v);
     if (op->verb == OP_DELETE)
-        return !r || r->obj->meta.deleting;
+        return !there || v.meta.deleting;
     if (op->verb == OP_RELEASE)
-        return !r || !r->obj->meta.managed;
-    return r && records_compare_versions(r->obj->meta.rv, op->rv) >= 0;
+        return !there || !v.meta.managed;
+    return there && records_compare_versions(v.meta.rv, op->rv) >= 0;
 }
 
 /* Moves an op on by time and by what the watch has shown. */
@@ -64,7 +65,8 @@ static void settle(struct op *op)
     int64_t now = clock_ms(op->cluster->clock);
     if (op->state == OP_UNSEEN && (now >= op->until_ms || seen(op)))
         op->state = OP_IDLE;
-    bool changed_since = !op->contested && !str_eq(version_of(op), op->failed_rv);
+    struct kube_view v;
+    bool changed_since = !op->contested && !str_eq(version_of(op, &v), op->failed_rv);
     if (op->state == OP_BACKOFF && (now >= op->until_ms || changed_since))
         op->state = OP_IDLE;
     if (op->state == OP_RUNNING && now >= op->until_ms) {
@@ -170,7 +172,8 @@ void applier_fail(struct op *op, const struct err *err)
     op->failures++;
     op->err = *err;
     op->state = OP_BACKOFF;
-    snprintf(op->failed_rv, sizeof op->failed_rv, "%s", version_of(op));
+    struct kube_view v;
+    snprintf(op->failed_rv, sizeof op->failed_rv, "%s", version_of(op, &v));
     op->until_ms = clock_ms(c->clock) + wait_after(op, err);
     log_debug("write failed", "cluster", c->name, "object", op->key, "error", err->msg);
     changed(c);

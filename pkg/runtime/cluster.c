@@ -28,19 +28,33 @@ static void on_list_begin(void *arg)
     records_list_begin(&w->records);
 }
 
-static void on_upsert(void *arg, const json_t *obj)
+static void set_problem(struct cluster_watch *w, const char *problem)
 {
-    struct cluster_watch *w = arg;
-    struct kube_record *r = kube_record_new(w->record, obj);
-    if (r && records_put(&w->records, r) && w->records.synced)
-        notify(w->cluster);
+    free(w->problem);
+    w->problem = xstrdup0(problem);
 }
 
-static void on_remove(void *arg, const json_t *obj)
+/* The bounds are far above what an API server serves well. */
+static void check_room(struct cluster_watch *w)
+{
+    if (!w->records.full || w->problem)
+        return;
+    set_problem(w, "the cluster has more objects of this kind than are held; some are not seen");
+    log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
+}
+
+static void on_upsert(void *arg, const struct kube_record *r)
 {
     struct cluster_watch *w = arg;
-    const char *name = jx_str(obj, "metadata.name");
-    if (name && records_remove(&w->records, jx_str(obj, "metadata.namespace"), name))
+    if (records_put(&w->records, r) && w->records.synced)
+        notify(w->cluster);
+    check_room(w);
+}
+
+static void on_remove(void *arg, const struct kube_record *r)
+{
+    struct cluster_watch *w = arg;
+    if (records_remove(&w->records, kube_record_ns(r), kube_record_name(r)))
         notify(w->cluster);
 }
 
@@ -54,16 +68,22 @@ static void on_synced(void *arg)
 static void on_state(void *arg, const struct err *err)
 {
     struct cluster_watch *w = arg;
-    snprintf(w->problem, sizeof w->problem, "%s", err ? err->msg : "");
+    set_problem(w, err ? err->msg : NULL);
     if (err)
         log_debug("watch does not work", "cluster", w->cluster->name, "kind", w->gvr->kind, "error",
                   err->msg);
     notify(w->cluster);
 }
 
-static const struct kube_sink sink = {on_list_begin, on_upsert, on_remove, on_synced, on_state};
+static const struct kube_sink sink = {
+    .list_begin = on_list_begin,
+    .upsert = on_upsert,
+    .remove = on_remove,
+    .synced = on_synced,
+    .state = on_state,
+};
 
-/* Kinds that others also have many of are watched whole and projected; of the rest only ours, and only metadata. */
+/* Kinds that others also have many of are watched whole, as records; of the rest only ours, and only metadata. */
 static enum kube_record_kind record_kind(const struct gvr *g)
 {
     if (str_eq(g->kind, "Service"))
@@ -88,11 +108,11 @@ static void start_watches(struct cluster *c)
         enum kube_record_kind kind = record_kind(g);
         bool ours = kind == KUBE_RECORD_META || kind == KUBE_RECORD_DEPLOYMENT;
         struct kube_watch_opts opts = {
-            .metadata_only = kind == KUBE_RECORD_META,
+            .record = kind,
             .ns = secret_namespace(g),
             .label_selector = ours ? PLAN_LABEL_MANAGED_BY "=" PLAN_MANAGED_BY : NULL,
         };
-        *w = (struct cluster_watch){.cluster = c, .gvr = g, .record = kind};
+        *w = (struct cluster_watch){.cluster = c, .gvr = g};
         w->watch = kube_watch_start(c->client, g, &opts, &sink, w);
     }
 }
@@ -102,6 +122,7 @@ static void stop_watches(struct cluster *c)
     for (size_t i = 0; i < c->n_watches; i++) {
         kube_watch_stop(c->watches[i].watch);
         records_done(&c->watches[i].records);
+        free(c->watches[i].problem);
     }
     c->n_watches = 0;
 }
@@ -345,7 +366,7 @@ bool cluster_ready(const struct cluster *c)
 const struct cluster_watch *cluster_broken_watch(const struct cluster *c)
 {
     for (size_t i = 0; i < c->n_watches; i++)
-        if (c->watches[i].problem[0])
+        if (c->watches[i].problem)
             return &c->watches[i];
     return NULL;
 }

@@ -46,10 +46,9 @@ typedef void cluster_written_cb(void *arg);
 struct cluster_watch {
     struct cluster *cluster;
     const struct gvr *gvr;
-    enum kube_record_kind record;
     struct records records;
     struct kube_watch *watch;
-    char problem[ERR_MSG_MAX]; /* why it does not work at the moment, or "" */
+    char *problem; /* why it does not work at the moment, or NULL */
 };
 
 enum { CLUSTER_WATCHES_MAX = 24 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtime/diff.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,11 +16,11 @@ int64_t diff_renewal(int64_t issued, int64_t expires, const char *seed)
 }
 
 /* Content without readable times is as good as expired: it is made anew. */
-static int64_t renewal_of(const struct plan_object *want, const struct record *live)
+static int64_t renewal_of(const struct plan_object *want, const struct kube_view *live)
 {
     int64_t issued, expires;
-    if (clock_parse(live->obj->meta.issued, &issued) < 0 ||
-        clock_parse(live->obj->meta.expires, &expires) < 0)
+    if (clock_parse(live->meta.issued, &issued) < 0 ||
+        clock_parse(live->meta.expires, &expires) < 0)
         return 1;
     return diff_renewal(issued, expires, str_or(want->peer, want->name));
 }
@@ -42,37 +41,38 @@ static bool owns_content(const struct plan_object *want, const json_t *fields)
     return json_object_get(data, key) != NULL;
 }
 
-static bool owns(const struct plan_object *want, struct record *live)
+/* The live object has this intent: it can't have been verified for another. */
+static bool owns(const struct plan_object *want, const struct kube_view *live, bool *verified)
 {
-    if (str_eq(live->verified, want->intent))
+    const char *text = live->meta.fields;
+    if (*verified)
         return true;
-    auto_json *fields = live->obj->meta.fields
-                            ? jx_load(live->obj->meta.fields, strlen(live->obj->meta.fields), NULL)
-                            : NULL;
+    auto_json *fields = text ? jx_load(text, strlen(text), NULL) : NULL;
     if (!fields || !plan_owns(want->body, fields) || !owns_content(want, fields))
         return false;
-    snprintf(live->verified, sizeof live->verified, "%s", want->intent);
-    return true;
+    return *verified = true;
 }
 
 /* DNS entries never take over a Service that somebody else made; a Service of ours that got a
  * selector is the user's. */
-static bool users_service(const struct plan_object *want, const struct record *live)
+static bool users_service(const struct plan_object *want, const struct kube_view *live)
 {
-    return want->wave == PLAN_DNS && (!live->obj->meta.managed || live->obj->has_selector);
+    return want->wave == PLAN_DNS && (!live->meta.managed || live->has_selector);
 }
 
-enum diff_verdict diff_object(const struct plan_object *want, struct record *live,
-                              const char *owner_uid, int64_t now_s, int64_t *renew_at)
+enum diff_verdict diff_object(const struct plan_object *want, const struct kube_view *live,
+                              bool *verified, const char *owner_uid, int64_t now_s,
+                              int64_t *renew_at)
 {
     *renew_at = 0;
     if (!live)
         return DIFF_APPLY;
-    const struct kube_meta *m = &live->obj->meta;
+    const struct kube_meta *m = &live->meta;
     if ((m->managed && m->owner_uid && !str_eq(m->owner_uid, owner_uid)) ||
         users_service(want, live))
         return DIFF_FOREIGN;
-    if (!str_eq(m->intent, want->intent) || !str_eq(m->owner_uid, owner_uid) || !owns(want, live))
+    if (!str_eq(m->intent, want->intent) || !str_eq(m->owner_uid, owner_uid) ||
+        !owns(want, live, verified))
         return DIFF_APPLY;
     if (want->content == PLAN_CACERTS || want->content == PLAN_REMOTE_SECRET)
         *renew_at = renewal_of(want, live);

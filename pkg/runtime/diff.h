@@ -6,8 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "kube/record.h"
 #include "plan/plan.h"
-#include "runtime/records.h"
 
 enum diff_verdict {
     DIFF_SAME,    /* the intent is there and all its fields are ours */
@@ -16,10 +16,11 @@ enum diff_verdict {
 };
 
 /* live NULL: not there. renew_at (seconds since 1970) is set to when generated content wants
- * renewal, 0 when never; when that is past, the verdict is DIFF_APPLY. The result of the
- * ownership check is remembered in live->verified. */
-enum diff_verdict diff_object(const struct plan_object *want, struct record *live,
-                              const char *owner_uid, int64_t now_s, int64_t *renew_at);
+ * renewal, 0 when never; when that is past, the verdict is DIFF_APPLY. *verified: the ownership of
+ * all fields was found good for this state of the live object; set when it is. */
+enum diff_verdict diff_object(const struct plan_object *want, const struct kube_view *live,
+                              bool *verified, const char *owner_uid, int64_t now_s,
+                              int64_t *renew_at);
 
 /* When content with this life is renewed: at 70-80 % of it (spread by a hash of seed), in
  * seconds since 1970. */

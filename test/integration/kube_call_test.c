@@ -5,7 +5,7 @@
 #include "base/str.h"
 #include "kube/events.h"
 #include "kube/lease.h"
-#include "kube/project.h"
+#include "kube/record.h"
 
 static const struct gvr services = {"", "v1", "services", "Service", true};
 static const struct gvr secrets = {"", "v1", "secrets", "Secret", true};
@@ -46,11 +46,16 @@ static void test_apply(void **state)
     assert_int_equal(kube_client_writes(f->client), writes + 2);
     auto_free char *path = gvr_path(&configmaps, f->ns, "applied");
     get(f, f->client, path, &full);
-    struct kube_record *r = kube_record_new(KUBE_RECORD_META, full.body);
-    assert_true(r->meta.managed);
-    assert_string_equal(r->meta.fields, "{\"f:data\":{\"f:k\":{}},\"f:metadata\":{\"f:labels\":{"
-                                        "\"f:app.kubernetes.io/managed-by\":{}}}}");
-    free(r);
+    auto_free char *text = jx_dump(full.body);
+    struct kube_record_maker *maker = kube_record_maker_new();
+    struct kube_view v;
+    kube_record_view(
+        kube_record_make(maker, KUBE_RECORD_META, KUBE_ENCODING_JSON, text, strlen(text), NULL),
+        &v);
+    assert_true(v.meta.managed);
+    assert_string_equal(v.meta.fields, "{\"f:data\":{\"f:k\":{}},\"f:metadata\":{\"f:labels\":{"
+                                       "\"f:app.kubernetes.io/managed-by\":{}}}}");
+    kube_record_maker_free(maker);
 }
 
 static void test_invalid(void **state)

@@ -64,8 +64,21 @@ static void seen_state(void *arg, const struct err *err)
         s->recoveries++;
 }
 
-static const struct kube_sink seen_sink = {seen_begin, seen_upsert, seen_remove, seen_synced,
-                                           seen_state};
+static void seen_record(void *arg, const struct kube_record *r)
+{
+    struct seen *s = arg;
+    s->upserts++;
+    snprintf(s->last, sizeof s->last, "%s", kube_record_name(r));
+}
+
+static void seen_record_gone(void *arg, const struct kube_record *r)
+{
+    (void)r;
+    seen_remove(arg, NULL);
+}
+
+static const struct kube_sink seen_sink = {seen_begin, seen_record, seen_record_gone, seen_synced,
+                                           seen_state, seen_upsert, seen_remove};
 
 static void wait_for(struct fixture *f, struct seen *s, int ms)
 {
@@ -93,6 +106,7 @@ static void watch_changes(struct fixture *f, bool watch_list)
 {
     struct seen s = {.want_synced = 1, .want_removes = 1};
     struct kube_watch_opts opts = {.ns = f->ns,
+                                   .trees = true,
                                    .label_selector = "app.kubernetes.io/managed-by=meshwright",
                                    .watch_list = watch_list};
     put(f, "before", "0");
@@ -133,7 +147,7 @@ static void test_large_events(void **state)
 {
     struct fixture *f = *state;
     struct seen s = {.want_synced = 1};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 10000);
     for (size_t size = 5000; size < 900000; size += size / 3 + 777) {
@@ -158,11 +172,11 @@ static void test_metadata_only(void **state)
 {
     struct fixture *f = *state;
     struct seen s = {.want_synced = 1, .want_removes = 1};
-    struct kube_watch_opts opts = {.ns = f->ns, .metadata_only = true};
+    struct kube_watch_opts opts = {.ns = f->ns, .record = KUBE_RECORD_META};
     put(f, "m", "secret");
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 10000);
-    assert_string_equal(s.last, "");
+    assert_string_equal(s.last, "m");
     del(f, "m");
     wait_for(f, &s, 10000);
     kube_watch_stop(w);
@@ -187,7 +201,7 @@ static void test_pages(void **state)
         answer_done(&a[i]);
     }
     struct seen s = {.want_synced = 1};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 20000);
     assert_true(s.upserts >= N);
@@ -223,7 +237,7 @@ static void test_forbidden_watch(void **state)
     load(path, &nobody);
     struct kube_client *c = client_with(f, &nobody);
     struct seen s = {0};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     kube_watch_start(c, &configmaps, &opts, &seen_sink, &s);
     bool never = false;
     run_until(&f->loop, &never, 3500);
@@ -262,7 +276,7 @@ static void test_hung(void **state)
     if (!f->dir)
         skip();
     struct seen s = {.want_synced = 1};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     f->client->pulse.silence_ms = 300;
     f->client->pulse.timeout_ms = 300;
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
@@ -291,7 +305,7 @@ static void test_restart(void **state)
     if (!f->dir)
         skip();
     struct seen s = {.want_synced = 1};
-    struct kube_watch_opts opts = {.ns = f->ns};
+    struct kube_watch_opts opts = {.ns = f->ns, .trees = true};
     struct kube_watch *w = kube_watch_start(f->client, &configmaps, &opts, &seen_sink, &s);
     wait_for(f, &s, 10000);
     apiserver(f, "kill");

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making records: values are gathered as they come, in any order and maybe more than once, then packed. */
+#include "kube/record.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "kube/client.h"
+#include "kube/record_priv.h"
+
+enum {
+    GATHER_MAX = 4 * KUBE_OBJECT_MAX, /* each value may be empty, and takes its NUL */
+    KEEP_BYTES = 64 * 1024,           /* a buffer that once was larger is given back */
+};
+
+struct kube_record_maker *kube_record_maker_new(void)
+{
+    struct kube_record_maker *m = xcalloc(1, sizeof *m);
+    m->gathered = m->labels = m->ports = m->addresses = m->labels_text = m->out =
+        BUF_INIT(GATHER_MAX);
+    return m;
+}
+
+static struct buf *buffer(struct kube_record_maker *m, size_t i)
+{
+    struct buf *all[] = {&m->gathered,  &m->out,    &m->ports,
+                         &m->addresses, &m->labels, &m->labels_text};
+    return i < sizeof all / sizeof *all ? all[i] : NULL;
+}
+
+void kube_record_maker_free(struct kube_record_maker *m)
+{
+    for (size_t i = 0; m && buffer(m, i); i++)
+        buf_done(buffer(m, i));
+    free(m);
+}
+
+void kube_record_begin(struct kube_record_maker *m, enum kube_record_kind kind)
+{
+    for (size_t i = 0; buffer(m, i); i++) {
+        if (buffer(m, i)->cap > KEEP_BYTES)
+            buf_done(buffer(m, i));
+        buf_reset(buffer(m, i));
+    }
+    m->kind = kind;
+    m->flags = 0;
+    memset(m->field, 0, sizeof m->field);
+    m->phase = m->cluster_ip = m->managed_by = (struct kube_span){0};
+    m->entry = (struct kube_manager_entry){0};
+    m->port = (struct kube_port){0};
+    m->has_creation = false;
+    m->generation = m->observed = m->updated = m->available = 0;
+    m->replicas = 1;
+    m->endpoint = 0;
+    m->ready = true;
+    buf_append(&m->gathered, "", 1); /* no span begins at 0 */
+}
+
+/* One character of UTF-8: its length, 0 when it is none (RFC 3629). */
+static size_t utf8_length(const unsigned char *s, size_t len)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xc2 ? 0 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
+    if (!n || n > len || s[0] > 0xf4)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xc0) != 0x80)
+            return 0;
+    bool overlong = (s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xf0 && s[1] < 0x90);
+    bool outside = (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf4 && s[1] > 0x8f);
+    return overlong || outside ? 0 : n;
+}
+
+static bool is_text(const char *str, size_t len)
+{
+    const unsigned char *s = (const unsigned char *)str, *end = s + len;
+    while (s < end) {
+        size_t n = *s ? utf8_length(s, (size_t)(end - s)) : 0;
+        if (!n)
+            return false;
+        s += n;
+    }
+    return true;
+}
+
+static struct kube_span gather(struct kube_record_maker *m, const char *s, size_t len)
+{
+    struct kube_span at = {m->gathered.len, len};
+    if (!len || len > KUBE_RECORD_MAX || !is_text(s, len) || buf_append(&m->gathered, s, len) < 0 ||
+        buf_append(&m->gathered, "", 1) < 0)
+        return (struct kube_span){0};
+    return at;
+}
+
+static struct kube_span value_of(struct kube_record_maker *m, const struct kube_value *v)
+{
+    return gather(m, v->str, v->len);
+}
+
+static bool key_is(const struct kube_value *v, const char *key)
+{
+    return strlen(key) == v->key_len && memcmp(v->key, key, v->key_len) == 0;
+}
+
+static void label(struct kube_record_maker *m, const struct kube_value *v)
+{
+    static const struct {
+        const char *key;
+        enum kube_record_field field;
+    } known[] = {{KUBE_LABEL_OWNER_UID, KUBE_FIELD_OWNER},
+                 {KUBE_LABEL_MESH, KUBE_FIELD_MESH},
+                 {KUBE_LABEL_WAVE, KUBE_FIELD_WAVE},
+                 {KUBE_LABEL_SERVICE_NAME, KUBE_FIELD_SERVICE}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (key_is(v, known[i].key))
+            m->field[known[i].field] = value_of(m, v);
+    if (key_is(v, KUBE_LABEL_MANAGED_BY))
+        m->managed_by = value_of(m, v);
+    if (m->kind != KUBE_RECORD_NAMESPACE || !is_text(v->str, v->len))
+        return;
+    struct kube_label l = {gather(m, v->key, v->key_len), value_of(m, v)};
+    if (l.key.at)
+        buf_append(&m->labels, &l, sizeof l);
+}
+
+static void annotation(struct kube_record_maker *m, const struct kube_value *v)
+{
+    static const struct {
+        const char *key;
+        enum kube_record_field field;
+    } known[] = {{KUBE_ANNOTATION_INTENT, KUBE_FIELD_INTENT},
+                 {KUBE_ANNOTATION_ISSUED, KUBE_FIELD_ISSUED},
+                 {KUBE_ANNOTATION_EXPIRES, KUBE_FIELD_EXPIRES},
+                 {KUBE_ANNOTATION_CREATED, KUBE_FIELD_CREATED}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (key_is(v, known[i].key))
+            m->field[known[i].field] = value_of(m, v);
+}
+
+/* Our own server-side apply's entry; status is another entry, with a subresource. The first one counts. */
+static void manager(struct kube_record_maker *m, enum kube_step step)
+{
+    const struct kube_manager_entry *e = &m->entry;
+    if (step == KUBE_STEP_END && !m->field[KUBE_FIELD_FIELDS].at &&
+        kube_span_is(m, e->name, KUBE_FIELD_MANAGER) && kube_span_is(m, e->operation, "Apply") &&
+        !e->subresource.at)
+        m->field[KUBE_FIELD_FIELDS] = e->fields;
+    m->entry = (struct kube_manager_entry){0};
+}
+
+static void manager_fields(struct kube_record_maker *m, const struct kube_value *v)
+{
+    /* Others' are most of an object, and are not even copied when their name comes first, as it does. */
+    if (!m->entry.name.at || kube_span_is(m, m->entry.name, KUBE_FIELD_MANAGER))
+        m->entry.fields = value_of(m, v);
+}
+
+static void port(struct kube_record_maker *m, enum kube_step step)
+{
+    const struct kube_port *p = &m->port;
+    if (step == KUBE_STEP_END) {
+        unsigned char what = (p->has_number ? KUBE_PORT_NUMBER : 0) |
+                             (p->name.at ? KUBE_PORT_NAME : 0) | (p->app.at ? KUBE_PORT_APP : 0);
+        bool tcp = kube_span_is(m, p->protocol, "TCP"), udp = kube_span_is(m, p->protocol, "UDP");
+        bool other = p->protocol.at && !tcp && !udp;
+        what |= tcp ? KUBE_PORT_TCP : udp ? KUBE_PORT_UDP : other ? KUBE_PORT_OTHER : 0;
+        buf_append(&m->ports, &what, 1);
+        if (p->has_number)
+            kube_put_signed(&m->ports, p->number);
+        kube_put_span(m, &m->ports, p->name);
+        if (other)
+            kube_put_span(m, &m->ports, p->protocol);
+        kube_put_span(m, &m->ports, p->app);
+    }
+    m->port = (struct kube_port){0};
+}
+
+static void address(struct kube_record_maker *m, const struct kube_value *v)
+{
+    struct kube_span s = value_of(m, v);
+    const char *text = kube_span_text(m, s);
+    unsigned char packed[17];
+    char again[INET6_ADDRSTRLEN];
+    if (!text || strchr(text, ' '))
+        return;
+    if (inet_pton(AF_INET, text, packed + 1) == 1) {
+        packed[0] = KUBE_ADDRESS_4;
+        buf_append(&m->addresses, packed, 5);
+    } else if (inet_pton(AF_INET6, text, packed + 1) == 1 &&
+               str_eq(inet_ntop(AF_INET6, packed + 1, again, sizeof again), text)) {
+        packed[0] = KUBE_ADDRESS_6;
+        buf_append(&m->addresses, packed, 17);
+    } else {
+        packed[0] = KUBE_ADDRESS_TEXT;
+        buf_append(&m->addresses, packed, 1);
+        buf_append(&m->addresses, text, s.len + 1);
+    }
+}
+
+static void endpoint(struct kube_record_maker *m, enum kube_step step)
+{
+    if (step == KUBE_STEP_END && !m->ready)
+        m->addresses.len = m->endpoint;
+    m->endpoint = m->addresses.len;
+    m->ready = true;
+}
+
+static void creation(struct kube_record_maker *m, int64_t seconds)
+{
+    m->has_creation = seconds && seconds >= KUBE_TIME_MIN && seconds <= KUBE_TIME_MAX;
+    m->creation = seconds;
+}
+
+/* Of a list's element. */
+static void element_value(struct kube_record_maker *m, const struct kube_value *v)
+{
+    switch (v->slot) {
+    case KUBE_SLOT_MANAGER:
+        manager(m, v->step);
+        break;
+    case KUBE_SLOT_MANAGER_NAME:
+        m->entry.name = value_of(m, v);
+        break;
+    case KUBE_SLOT_MANAGER_OPERATION:
+        m->entry.operation = value_of(m, v);
+        break;
+    case KUBE_SLOT_MANAGER_SUBRESOURCE:
+        m->entry.subresource = value_of(m, v);
+        break;
+    case KUBE_SLOT_MANAGER_FIELDS:
+        manager_fields(m, v);
+        break;
+    case KUBE_SLOT_PORT:
+        port(m, v->step);
+        break;
+    case KUBE_SLOT_PORT_NAME:
+        m->port.name = value_of(m, v);
+        break;
+    case KUBE_SLOT_PORT_PROTOCOL:
+        m->port.protocol = value_of(m, v);
+        break;
+    case KUBE_SLOT_PORT_APP_PROTOCOL:
+        m->port.app = value_of(m, v);
+        break;
+    case KUBE_SLOT_PORT_NUMBER:
+        m->port.has_number = true;
+        m->port.number = v->num;
+        break;
+    case KUBE_SLOT_ENDPOINT:
+        endpoint(m, v->step);
+        break;
+    case KUBE_SLOT_ADDRESS:
+        address(m, v);
+        break;
+    case KUBE_SLOT_READY:
+        m->ready = v->num != 0;
+        break;
+    default:
+        break;
+    }
+}
+
+static void number_value(struct kube_record_maker *m, const struct kube_value *v)
+{
+    switch (v->slot) {
+    case KUBE_SLOT_GENERATION:
+        m->generation = v->num;
+        break;
+    case KUBE_SLOT_CREATION:
+        creation(m, v->num);
+        break;
+    case KUBE_SLOT_DELETION:
+        m->flags |= KUBE_FLAG_DELETING;
+        break;
+    case KUBE_SLOT_REPLICAS:
+        m->replicas = v->num;
+        break;
+    case KUBE_SLOT_OBSERVED_GENERATION:
+        m->observed = v->num;
+        break;
+    case KUBE_SLOT_UPDATED_REPLICAS:
+        m->updated = v->num;
+        break;
+    case KUBE_SLOT_AVAILABLE_REPLICAS:
+        m->available = v->num;
+        break;
+    default:
+        element_value(m, v);
+        break;
+    }
+}
+
+int kube_record_value(void *maker, const struct kube_value *v)
+{
+    struct kube_record_maker *m = maker;
+    switch (v->slot) {
+    case KUBE_SLOT_NAME:
+        m->field[KUBE_FIELD_NAME] = value_of(m, v);
+        break;
+    case KUBE_SLOT_NAMESPACE:
+        m->field[KUBE_FIELD_NS] = value_of(m, v);
+        break;
+    case KUBE_SLOT_UID:
+        m->field[KUBE_FIELD_UID] = value_of(m, v);
+        break;
+    case KUBE_SLOT_VERSION:
+        m->field[KUBE_FIELD_VERSION] = value_of(m, v);
+        break;
+    case KUBE_SLOT_LABEL:
+        label(m, v);
+        break;
+    case KUBE_SLOT_ANNOTATION:
+        annotation(m, v);
+        break;
+    case KUBE_SLOT_SELECTOR:
+        m->flags |= KUBE_FLAG_SELECTOR;
+        break;
+    case KUBE_SLOT_CLUSTER_IP:
+        m->cluster_ip = value_of(m, v);
+        break;
+    case KUBE_SLOT_SERVICE_TYPE:
+        m->field[KUBE_FIELD_TYPE] = value_of(m, v);
+        break;
+    case KUBE_SLOT_PHASE:
+        m->phase = value_of(m, v);
+        break;
+    default:
+        number_value(m, v);
+        break;
+    }
+    return 0;
+}
+
+const struct kube_record *kube_record_make(struct kube_record_maker *m, enum kube_record_kind kind,
+                                           enum kube_encoding e, const char *data, size_t len,
+                                           struct err *err)
+{
+    kube_record_begin(m, kind);
+    if (kube_read(e, kube_schema(kind), data, len, kube_record_value, m, err) < 0)
+        return NULL;
+    return kube_record_end(m, err);
+}
