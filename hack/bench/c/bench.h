@@ -16,12 +16,9 @@ struct bench;
 /* One collection in memory. */
 struct cache {
     struct bench *bench;
-    enum kube_record_kind kind;
     struct records records;
     struct kube_watch *watch;
-    void (*changed)(
-        struct cache *c,
-        const char *version); /* an event, with the object's resourceVersion; may be NULL */
+    void (*changed)(struct cache *c, const struct kube_record *r); /* an event; may be NULL */
     struct kube_client *client;
     const char *ns;
 };

@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
-#include "base/str.h"
 #include "bench.h"
-#include "json/jx.h"
 
 static void on_list_begin(void *arg)
 {
@@ -11,22 +9,20 @@ static void on_list_begin(void *arg)
     records_list_begin(&c->records);
 }
 
-static void on_upsert(void *arg, const json_t *obj)
+static void on_upsert(void *arg, const struct kube_record *r)
 {
     struct cache *c = arg;
-    struct kube_record *r = kube_record_new(c->kind, obj);
-    if (!r || !records_put(&c->records, r) || !c->records.synced)
+    if (!records_put(&c->records, r) || !c->records.synced)
         return;
     c->bench->events++;
     if (c->changed)
-        c->changed(c, r->meta.rv);
+        c->changed(c, r);
 }
 
-static void on_remove(void *arg, const json_t *obj)
+static void on_remove(void *arg, const struct kube_record *r)
 {
     struct cache *c = arg;
-    const char *name = jx_str(obj, "metadata.name");
-    if (name && records_remove(&c->records, jx_str(obj, "metadata.namespace"), name))
+    if (records_remove(&c->records, kube_record_ns(r), kube_record_name(r)))
         c->bench->events++;
 }
 
@@ -49,12 +45,20 @@ static void on_state(void *arg, const struct err *err)
 void cache_start(struct cache *c, struct bench *b, struct kube_client *client,
                  const struct collection *what, const char *ns, const char *selector)
 {
-    static const struct kube_sink sink = {on_list_begin, on_upsert, on_remove, on_synced, on_state};
-    struct kube_watch_opts opts = {.ns = what->gvr.namespaced ? ns : NULL,
-                                   .field_selector = selector};
+    static const struct kube_sink sink = {
+        .list_begin = on_list_begin,
+        .upsert = on_upsert,
+        .remove = on_remove,
+        .synced = on_synced,
+        .state = on_state,
+    };
+    struct kube_watch_opts opts = {
+        .ns = what->gvr.namespaced ? ns : NULL,
+        .field_selector = selector,
+        .record = what->kind,
+    };
     c->bench = b;
     c->client = client;
-    c->kind = what->kind;
     c->ns = ns;
     b->pending++;
     c->watch = kube_watch_start(client, &what->gvr, &opts, &sink, c);

@@ -16,7 +16,8 @@
 static const struct collection services = {{"", "v1", "services", "Service", true},
                                            KUBE_RECORD_SERVICE};
 static const struct collection slices = {
-    {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true}, KUBE_RECORD_META};
+    {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true},
+    KUBE_RECORD_ENDPOINT_SLICE};
 static const struct collection maps = {{"", "v1", "configmaps", "ConfigMap", true},
                                        KUBE_RECORD_META};
 static const struct collection fleet[] = {
@@ -99,11 +100,13 @@ static void on_written(void *arg, const struct kube_response *r, const struct er
         die(err->msg);
 }
 
-static void write_back(struct cache *c, const char *version)
+static void write_back(struct cache *c, const struct kube_record *r)
 {
+    struct kube_view view;
+    kube_record_view(r, &view);
     static const struct gvr gvr = {"", "v1", "configmaps", "ConfigMap", true};
     auto_free char *path = gvr_path(&gvr, c->ns, "bench-out");
-    auto_free char *body = xasprintf("{\"data\":{\"n\":\"%s\"}}", version);
+    auto_free char *body = xasprintf("{\"data\":{\"n\":\"%s\"}}", view.meta.rv);
     struct kube_request q = {
         .method = "PATCH", .path = path, .content_type = KUBE_MERGE_PATCH, .body = body};
     kube_call(c->client, &q, on_written, NULL);

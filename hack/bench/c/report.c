@@ -50,7 +50,7 @@ void report(const struct bench *b, const char *at)
     getrusage(RUSAGE_SELF, &u);
     size_t objects = 0;
     for (size_t i = 0; i < b->n; i++)
-        objects += HASH_COUNT(b->caches[i].records.all);
+        objects += b->caches[i].records.n;
     printf("{\"at\":\"%s\",\"wall_ms\":%.3f,\"cpu_s\":%.6f,\"rss_kb\":%ld,\"hwm_kb\":%ld,"
            "\"threads\":%ld,"
            "\"objects\":%zu,\"events\":%llu}\n",
