@@ -48,10 +48,8 @@ GEN     := build/gen/manifests.gen.c
 LIB     := $(O)/libmeshwright.a
 # A test server, and not a part of the controller: its libraries are none of ours.
 SIMLIB  := $(O)/libkubesim.a
-SIMLIBS := $(shell pkg-config --libs libnghttp2 2>/dev/null) -lhttp_parser
+SIMLIBS := $(shell pkg-config --libs libnghttp2 2>/dev/null) -lhttp_parser -lz
 BIN     := $(O)/meshwright
-BENCHBIN := $(O)/hack/bench/c/bench
-BENCHSRC := $(wildcard hack/bench/c/*.c)
 TESTBIN := $(TESTS:%.c=$(O)/%)
 FUZZBIN := $(FUZZ:%.c=$(O)/%)
 INTBIN  := $(INTEG:%.c=$(O)/%)
@@ -85,6 +83,10 @@ $(BIN): $(O)/controller/main.o $(LIB)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
+$(O)/kubesim: $(O)/hack/kubesim/main.o $(SIMLIB) $(LIB)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
+
 $(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(SIMLIB) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS) -lcmocka
 
@@ -107,13 +109,19 @@ e2e: image ## The whole thing on real clusters (builds the lab once)
 	e2e/run
 
 ##@ Benchmarks
-bench: $(BENCHBIN) $(BIN) image ## Our client against its peers, and docs/performance.md (QUICK=1: a smoke run; MEASURES="sync idle")
+BENCHBIN := $(O)/hack/bench/c/bench
+BENCHOBJ := $(patsubst %.c,$(O)/%.o,$(wildcard hack/bench/c/*.c))
+
+bench: image ## Our client against its peers, and docs/performance.md (QUICK=1: a smoke run; MEASURES="sync idle": parts)
 	$(Q)hack/lab/build kube-apiserver etcd
 	$(Q)hack/bench/run --build $(O) $(MEASURES)
 
-$(BENCHBIN): $(BENCHSRC:%.c=$(O)/%.o) $(LIB)
+$(BENCHBIN): $(BENCHOBJ) $(LIB)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: bench
+-include $(BENCHOBJ:.o=.d)
 
 ##@ Lab
 lab: ## Bring up two real clusters (c1, c2) on one network
@@ -131,6 +139,8 @@ demo-down: ## Take the demo and its clusters away
 	hack/demo/demo down
 
 image: build/meshwright.tar ## Build the image without a container engine: build/meshwright.tar
+
+kubesim: $(O)/kubesim ## Build the simulated API servers: build/release/kubesim
 
 istio-data: build/share/istio-data/$(ISTIO_VERSION)/index.json ## Take Istio's CRDs out of its Go module
 
@@ -159,6 +169,6 @@ golden: ## Write the golden files anew
 clean: ## Remove what was built here (the lab's cache stays)
 	rm -rf build
 
-.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image bench istio-data generate format golden clean
+.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data kubesim generate format golden clean
 .SECONDARY:
--include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d $(BENCHSRC:%.c=$(O)/%.d)
+-include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d $(O)/hack/kubesim/main.d

@@ -11,31 +11,36 @@
 #include "base/buf.h"
 #include "base/err.h"
 
-/* How lists merge: as a set, a map by keys, or as one value. */
-enum sim_list_type { SIM_LIST_ATOMIC, SIM_LIST_SET, SIM_LIST_MAP };
-
-/* The type of the list (or object) at a path such as "spec.template.spec.containers" ("*" stands for one key of a map or
- * an element) of group/kind. schema: openAPIV3Schema of a custom resource (x-kubernetes-list-type, -list-map-keys,
- * -map-type), NULL for built-in kinds. */
-
 struct sim_apply {
     const char *group, *version, *kind;
     const json_t *schema; /* of a custom resource, or NULL */
     const char *manager;
     const char *subresource; /* NULL or "status" */
+    bool
+        has_status; /* a custom resource's version has the status subresource; built-in kinds are known */
     bool force;
     const char *now; /* RFC 3339, for managedFields[].time */
 };
 
 /* Server-side apply of `applied` on `live` (NULL: create). Returns the new object (managedFields included; uid,
- * resourceVersion and the like as live has them), or NULL with err: ERR_CONFLICT (409, message as the API server words it,
- * *causes: the details.causes array of the Status, a new reference), ERR_INVALID. live is not changed. */
+ * resourceVersion and the like as live has them), or NULL with err: ERR_CONFLICT (409, *causes: the details.causes array
+ * of the Status, a new reference; the message is cut in err, whole in sim_conflict_message), ERR_INVALID. live is not
+ * changed; json_equal to it means that the write changes nothing. What the subresource may not write is as live has it.
+ * The caller checks names and metadata.resourceVersion, and counts generation. */
 json_t *sim_apply(const struct sim_apply *a, const json_t *live, const json_t *applied,
                   json_t **causes, struct err *err);
 
+/* "Apply failed with 2 conflicts: ..." as the API server words it; owned by the caller. */
+char *sim_conflict_message(const json_t *causes);
+
 /* After POST, PUT or PATCH by manager: `now_obj` (changed in place) gets managedFields brought up to date from those of
- * `old` (NULL: create): operation Update. */
+ * `old` (NULL: create): operation Update. The caller has already put back what the subresource may not write
+ * (sim_keep_apart) and what the server owns in metadata. */
 void sim_track_update(const struct sim_apply *a, const json_t *old, json_t *now_obj);
+
+/* Puts back into now_obj what a write to the subresource (NULL: the object itself) may not change: status, or all but it.
+ * old NULL: a create, status is dropped. For kinds without the subresource nothing. */
+void sim_keep_apart(const struct sim_apply *a, const json_t *old, json_t *now_obj);
 
 /* JSON Patch (RFC 6902), JSON Merge Patch (RFC 7386), strategic merge by the same list keys. A new object, or NULL with
  * err (ERR_INVALID; a failed "test": ERR_INVALID, code 422). */

@@ -21,10 +21,12 @@ enum sim_fault_kind {
     SIM_FAULT_DROP,         /* no answer, the connection stays; the request is not carried out */
     SIM_FAULT_RESET_BEFORE, /* connection (HTTP/2: stream) reset, the request is not carried out */
     SIM_FAULT_RESET_AFTER,  /* it is carried out, its answer is lost with the connection */
-    SIM_FAULT_TRUNCATE,     /* the answer ends after bytes, and the connection */
-    SIM_FAULT_HALF_LINE,    /* a watch: the next event is sent by half, then the stream ends */
-    SIM_FAULT_STATUS, /* answer status with a Status object, and Retry-After when retry_after_s > 0; not carried out */
-    SIM_FAULT_GOAWAY, /* HTTP/2: GOAWAY, this stream is refused; HTTP/1.1: Connection: close without an answer */
+    SIM_FAULT_TRUNCATE, /* the answer ends after bytes of its body, and the connection (HTTP/2 too) */
+    SIM_FAULT_HALF_LINE, /* a watch: the next event is sent by half, then the stream ends */
+    /* answer status with a Status object, and Retry-After when retry_after_s > 0; not carried out */
+    SIM_FAULT_STATUS,
+    /* HTTP/2: GOAWAY, this stream is refused, others finish; HTTP/1.1: closed without an answer; not carried out */
+    SIM_FAULT_GOAWAY,
     SIM_FAULT_SILENCE, /* a watch: open, but nothing is ever sent from the next event on */
     /* of a watch, done by the API: */
     SIM_FAULT_DUPLICATE, /* each event twice */
@@ -38,19 +40,22 @@ struct sim_fault {
     size_t bytes;
 };
 
-/* Which requests a fault is for: those that match all that is set; of them the `skip`-th first ones not, then `times`. */
+/* Which requests a fault is for: those that match all that is set; of them the first `skip` ones not, then `times`. */
 struct sim_rule {
     const char *cluster;  /* NULL: every one */
     const char *method;   /* "WATCH" for a GET with watch=true; NULL: every one */
     const char *path;     /* a part of it; NULL: every one */
-    uint64_t index;       /* this request of all those of the process, from 1 on; 0: any */
+    uint64_t index;       /* this request of all those of the listener, from 1 on; 0: any */
     unsigned skip, times; /* times 0: for ever */
     struct sim_fault fault;
 };
 
 /* --- one request --- */
 
-struct sim_exchange; /* the transport's; ends with the answer's last byte or the connection */
+/* One request with its answer. The API may use it from the handler's call until it has answered (sim_respond,
+ * sim_respond_ref, sim_stream_end) or was told that the client has gone, or until sim_listener_free. One that has not
+ * been answered stays valid when its client goes: nobody is told, and answering it does nothing. */
+struct sim_exchange;
 
 struct sim_request {
     const char *cluster;       /* the name that the connection or the path asked for */
@@ -61,25 +66,26 @@ struct sim_request {
     const char *body;      /* NUL-terminated */
     size_t body_len;
     bool gzip;              /* is accepted */
-    uint64_t index;         /* of all requests of the process, from 1 on */
+    uint64_t index;         /* of all requests of the listener, from 1 on */
     struct sim_fault fault; /* NONE, or one that the API has to do */
 };
 
-/* Called when a request is complete; q lives until the exchange ends. Answer at once or later. */
+/* Called when a request is complete; q lives as long as x. Answer at once or later. Inside, the listener may be freed. */
 typedef void sim_handler(void *arg, struct sim_exchange *x, const struct sim_request *q);
 
 /* A whole answer. Copies. */
 void sim_respond(struct sim_exchange *x, int status, const char *content_type, const void *body,
                  size_t len);
-/* One more header of the answer, before it begins. */
+/* One more header of the answer, before it begins. Copies. With a line end in it: left out. */
 void sim_header(struct sim_exchange *x, const char *name, const char *value);
 
-/* A large answer without a copy: data stays valid until done is called (also when the client goes). */
+/* A large answer without a copy: data stays valid until done is called, once (also when the client goes), maybe before
+ * this returns. Both pack what is larger than 128 KiB with gzip when q->gzip, as the API server does. */
 void sim_respond_ref(struct sim_exchange *x, int status, const char *content_type, const void *body,
                      size_t len, void (*done)(void *arg), void *arg);
 
 /* A watch: headers, then pieces, then the end. gone is called, once, when the client has closed or the stream was
- * reset, not after sim_stream_end. After it x is invalid. */
+ * reset, never inside a call about x, not after sim_stream_end. After it x is invalid. */
 void sim_stream_begin(struct sim_exchange *x, int status, const char *content_type,
                       void (*gone)(void *arg), void *arg);
 /* Copies one event's bytes, or a part of a list. False: the client is too slow (more than SIM_STREAM_BEHIND_MAX waits);
@@ -109,7 +115,8 @@ int sim_listener_port(const struct sim_listener *l);
 unsigned sim_listener_add_rule(struct sim_listener *l, const struct sim_rule *r);
 void sim_listener_remove_rule(struct sim_listener *l, unsigned id);
 uint64_t sim_listener_requests(const struct sim_listener *l); /* so far */
-/* Closes every connection; freed when the loop has closed the handles. */
+/* Closes every connection and calls what is due of gone and done; freed when the loop has closed the handles. NULL is
+ * fine. */
 void sim_listener_free(struct sim_listener *l);
 
 #endif

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef KUBESIM_DEFAULTS_H
+#define KUBESIM_DEFAULTS_H
+
+#include <jansson.h>
+
+struct sim_cluster;
+
+/* Structural defaults and pruning (k8s.io/apiextensions-apiserver, pkg/apiserver/schema). schema NULL: nothing. */
+void sim_default_custom(const json_t *schema, json_t *tree);
+
+/* Services: what decoding adds, and what is allocated. old: NULL for a new one. */
+void sim_decode_service(json_t *service);
+void sim_store_service(struct sim_cluster *c, json_t *service, const json_t *old);
+
+#endif
