@@ -21,6 +21,7 @@ import (
 
 func connect(file string, proto bool) kubernetes.Interface {
 	config := measure.Config(file)
+	config.ContentType = runtime.ContentTypeJSON
 	if proto {
 		config.ContentType = runtime.ContentTypeProtobuf
 		config.AcceptContentTypes = runtime.ContentTypeProtobuf
