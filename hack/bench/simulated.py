@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is measured against kubesim, many simulated API servers in one process: fleets, and a restart of the controller."""
+import json
 import subprocess
 import tempfile
 import time
@@ -19,7 +20,7 @@ class Kubesim:
         self.dir.mkdir()
         self.process = subprocess.Popen([program, "--clusters", str(n), "--dir", self.dir], stdout=subprocess.DEVNULL)
         for _ in range(600):
-            if len(list(self.dir.iterdir())) >= n:
+            if len(list(self.dir.iterdir())) >= n and self.process.poll() is None:
                 return
             time.sleep(0.1)
         self.stop()
@@ -48,14 +49,20 @@ def fleet(config, peers, server):
             yield f"{len(list(server.dir.iterdir()))}x{watches}", peer.name, values
 
 
-def run(results, measure, config, peers, build, say):
+def have(program, results, name, say):
+    left = [m for m in results.data.get("not_measured", []) if not m.startswith(name)]
+    if not program.exists():
+        say(f"NOT MEASURED: {name}: there is no {program.relative_to(ROOT)}")
+        left.append(f"{name}: there was no kubesim")
+    results.data["not_measured"] = left
+    return program.exists()
+
+
+def run_fleet(results, measure, config, peers, build, say):
     program = ROOT / build / "kubesim"
     results.forget("sim")
-    if not program.exists():
-        say(f"NOT MEASURED: sim: there is no {program.relative_to(ROOT)}")
-        results.data["not_measured"] = ["sim: there was no kubesim"]
+    if not have(program, results, "sim", say):
         return
-    results.data["not_measured"] = []
     n = config.clusters[-1]
     say(f"kubesim with {n} clusters")
     with Kubesim(program, n) as server:
@@ -64,3 +71,18 @@ def run(results, measure, config, peers, build, say):
         for i, file in enumerate(files):
             file.write_text(with_own_ca(file.read_text(encoding="utf-8"), i), encoding="utf-8")
         measure(results, "sim", fleet, config, peers, server)
+
+
+def run_restart(results, config, build, say):
+    """A controller whose work is done starts anew: see hack/bench/restart."""
+    results.forget("restart")
+    results.data.pop("restart", None)
+    if not have(ROOT / build / "kubesim", results, "restart", say):
+        return
+    command = [ROOT / "hack/bench/restart", ROOT / build, str(config.members)]
+    said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, text=True)
+    if said.returncode:
+        results.fail("restart", said.stderr.strip().splitlines()[-1])
+        return
+    results.data["restart"] = json.loads(said.stdout)
+    say(f"restart: {said.stdout.strip()}")
