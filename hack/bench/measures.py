@@ -79,7 +79,7 @@ def churn(config, peers, server):
 def idle_once(peer, folder, watches, seconds, server):
     with Running(peer, ["idle", folder, watches, NAMESPACE]) as p:
         synced = p.wait("synced", 400)
-        time.sleep(2)
+        time.sleep(1.5)
         a, before = p.ask("mark"), server.cpu()
         time.sleep(seconds)
         b = p.ask("mark")
