@@ -15,21 +15,21 @@ O       := build/$(VARIANT)
 Q       := $(if $(V),,@)
 
 # What a newcomer types first works on a fresh machine: the packages are installed, then make reads this file anew.
-ifneq ($(filter demo test check integration e2e lab,$(MAKECMDGOALS)),)
+ifneq ($(filter try faults demo test check integration e2e lab,$(MAKECMDGOALS)),)
 include build/deps.mk
 endif
 build/deps.mk: hack/deps
 	@hack/deps && mkdir -p build && touch $@
 
 CC      ?= gcc
-PKGS    := libuv libcurl jansson yaml-0.1 openssl libwebsockets
+PKGS    := libuv libcurl libnghttp2 jansson yaml-0.1 openssl libwebsockets
 WARN    := -Wall -Wextra -Wpedantic -Wformat=2 -Wformat-signedness -Wconversion -Wsign-conversion -Wshadow -Wvla \
            -Wundef -Wcast-qual -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wwrite-strings \
            -Wswitch-enum -Wnull-dereference -Wduplicated-cond -Wduplicated-branches -Wlogical-op \
            -Wimplicit-fallthrough=5
 HARDEN  := -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection \
            -ftrivial-auto-var-init=zero -fno-delete-null-pointer-checks -fno-strict-overflow -fPIE
-CFLAGS  := -std=gnu17 -D_GNU_SOURCE -Ipkg -Icontroller -Ibuild/gen -g $(WARN) $(if $(WERROR),-Werror) \
+CFLAGS  := -std=gnu17 -D_GNU_SOURCE -Ipkg -Icontroller -Ibuild/gen -g $(if $(LIBFUZZER),-w,$(WARN)) $(if $(WERROR),-Werror) \
            $(if $(SAN),-O1 -fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all -fPIE,-O2 $(HARDEN)) \
            $(addprefix -isystem ,) $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDFLAGS := -pie -Wl,-z,relro,-z,now,-z,noexecstack -Wl,--as-needed -Wl,--gc-sections $(if $(SAN),-fsanitize=$(SAN))
@@ -53,6 +53,8 @@ BIN     := $(O)/meshwright
 TESTBIN := $(TESTS:%.c=$(O)/%)
 FUZZBIN := $(FUZZ:%.c=$(O)/%)
 INTBIN  := $(INTEG:%.c=$(O)/%)
+FAULTS  := $(O)/test/faults/faults
+FAULTOBJ := $(patsubst %.c,$(O)/%.o,$(wildcard test/faults/*.c))
 OBJ     := $(SRC:%.c=$(O)/%.o) $(CTRL:%.c=$(O)/%.o) $(GEN:%.c=$(O)/%.o)
 
 ##@ Build
@@ -87,19 +89,42 @@ $(O)/kubesim: $(O)/hack/kubesim/main.o $(SIMLIB) $(LIB)
 	@echo "  LD  $@"
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
 
+$(O)/bench-writer: $(O)/hack/bench/fleet/writer.o $(LIB)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(FAULTS): $(FAULTOBJ) $(SIMLIB) $(LIB)
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS)
+
 $(TESTBIN) $(INTBIN): $(O)/%: $(O)/%.o $(SIMLIB) $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS) $(SIMLIBS) -lcmocka
 
-$(FUZZBIN): $(O)/fuzz/%: $(O)/fuzz/%.o $(O)/hack/fuzz_main.o $(LIB)
+# LIBFUZZER=1, with clang: its fuzzer instead of our main, which replays files.
+$(FUZZBIN): $(O)/fuzz/%: $(O)/fuzz/%.o $(if $(LIBFUZZER),,$(O)/hack/fuzz_main.o) $(LIB)
+	$(Q)$(CC) $(LDFLAGS) $(if $(LIBFUZZER),-fsanitize=fuzzer) -o $@ $^ $(LIBS)
+-include $(FUZZBIN:=.d)
+
+$(O)/hack/fuzz/read_dump: $(O)/hack/fuzz/read_dump.o $(LIB)
 	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
 
 ##@ Test
 test: $(TESTBIN) $(FUZZBIN) $(BIN) ## Unit, golden and corpus tests (T=pkg/json/jx_test for one)
 	$(Q)hack/run-tests $(O) $(if $(T),$(T),$(TESTS:%.c=%) $(FUZZ:%.c=%))
 
-integration: $(INTBIN) $(BIN) $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
+integration: $(INTBIN) $(BIN) $(O)/kubesim $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
 	$(Q)hack/lab/build kube-apiserver etcd kubectl
 	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
+
+build/crds.json: $(wildcard crds/*.yaml)
+	@mkdir -p $(@D)
+	@python3 -c 'import json, sys, yaml; json.dump([d for f in sys.argv[1:] for d in yaml.safe_load_all(open(f)) if d], sys.stdout)' $^ >$@
+
+faults: $(FAULTS) all istio-data build/crds.json ## Every fault at every request of an install (EVERY=n: each n-th)
+	$(FAULTS) --controller build/release/meshwright --data build/share/istio-data --crds build/crds.json --every $(or $(EVERY),1) --parallel $(or $(PARALLEL),24) $(FAULT:%=--fault %)
+
+
+fuzz: ## Look for inputs that break the readers, and for differences to Go's (FUZZ_SECONDS=60 for each)
+	$(Q)hack/fuzz/run $(T)
 
 check: ## Lint, format, layers, banned functions, generated files fresh
 	hack/check
@@ -140,6 +165,12 @@ demo-down: ## Take the demo and its clusters away
 
 image: build/meshwright.tar ## Build the image without a container engine: build/meshwright.tar
 
+try: all kubesim istio-data ## A first look in seconds: a mesh over three simulated clusters (no traffic)
+	hack/try/try up
+
+try-down: ## Take it away
+	hack/try/try down
+
 kubesim: $(O)/kubesim ## Build the simulated API servers: build/release/kubesim
 
 istio-data: build/share/istio-data/$(ISTIO_VERSION)/index.json ## Take Istio's CRDs out of its Go module
@@ -169,6 +200,6 @@ golden: ## Write the golden files anew
 clean: ## Remove what was built here (the lab's cache stays)
 	rm -rf build
 
-.PHONY: help deps all test integration check e2e lab lab-down demo demo-down image istio-data kubesim generate format golden clean
+.PHONY: help deps all test integration fuzz check e2e lab lab-down demo demo-down image istio-data kubesim try try-down faults generate format golden clean
 .SECONDARY:
--include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d $(O)/hack/kubesim/main.d
+-include $(OBJ:.o=.d) $(SIM:%.c=$(O)/%.d) $(TESTBIN:=.d) $(FUZZBIN:=.d) $(INTBIN:=.d) $(O)/controller/main.d $(O)/hack/kubesim/main.d $(FAULTOBJ:.o=.d)

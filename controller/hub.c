@@ -8,12 +8,12 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "runtime/backoff.h"
 #include "runtime/conditions.h"
-#include "runtime/outcome.h"
 #include "runtime/records.h"
 #include "json/jx.h"
 
-enum { SEEN_MS = 5000, HOLD_MIN_MS = 250, HOLD_DOUBLINGS = 8 };
+enum { SEEN_MS = 5000, HOLD_MIN_MS = 250, HOLD_MAX_MS = 60000 };
 
 /* --- the view --- */
 
@@ -36,6 +36,7 @@ static void drop(struct hub_collection *k, struct hub_object *o)
     auto_free char *key = xstrdup(o->key);
     json_decref(o->obj);
     free(o);
+    k->hub->spec_rev++;
     changed(k, key);
 }
 
@@ -53,6 +54,19 @@ static json_t *strip(const json_t *obj)
     json_object_del(meta, "managedFields");
     json_object_set_new(copy, "metadata", meta);
     return copy;
+}
+
+/* In what other objects' reconcilers look at. Of the status that is who a cluster is. */
+static bool differs(const json_t *old, const json_t *now)
+{
+    static const char *const paths[] = {"metadata.uid", "metadata.generation", "metadata.labels",
+                                        "metadata.deletionTimestamp", "status.clusterID"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        const json_t *a = jx_get(old, paths[i]), *b = jx_get(now, paths[i]);
+        if (a != b && !(a && b && json_equal(a, b)))
+            return true;
+    }
+    return false;
 }
 
 static void on_list_begin(void *arg)
@@ -75,6 +89,7 @@ static void on_upsert(void *arg, const json_t *obj)
         memcpy(o->key, key, strlen(key) + 1);
         HASH_ADD_STR(k->all, key, o);
     }
+    k->hub->spec_rev += differs(o->obj, obj);
     json_decref(o->obj);
     o->obj = strip(obj);
     o->listed = true;
@@ -231,14 +246,8 @@ static void emit_transition(void *arg, const char *type, enum cond_status status
 /* A write that is refused again and again must not become a loop at the speed of the network. */
 static void hold(struct hub_object *o, const struct err *err)
 {
-    struct outcome out = outcome_of(err, 0);
-    int64_t wait = HOLD_MIN_MS << (o->failures < HOLD_DOUBLINGS ? o->failures : HOLD_DOUBLINGS);
-    o->failures = err ? o->failures + 1 : 0;
-    if (!err)
-        wait = 0;
-    else if (out.action == OUTCOME_AFTER || (out.action == OUTCOME_NOW && o->failures <= 3))
-        wait = out.delay_ms;
-    o->hold_until_ms = clock_ms(o->hub->clock) + wait;
+    static const struct backoff backoff = {HOLD_MIN_MS, HOLD_MAX_MS};
+    o->hold_until_ms = clock_ms(o->hub->clock) + backoff_after(&backoff, &o->failures, err, o->key);
 }
 
 static void on_written(void *arg, const struct kube_response *r, const struct err *err)

@@ -50,6 +50,8 @@ struct hub {
     /* An object came, changed or went. */
     void (*changed)(void *arg, enum api_kind kind, const char *key);
     void (*written)(void *arg);
+    /* Raised when an object came, went, or changed in more than its status: what other objects' reconcilers look at. */
+    uint64_t spec_rev;
     void *arg;
     bool closing;
 };

@@ -15,7 +15,9 @@
 #include "mesh/mesh.h"
 #include "metrics.h"
 #include "notimplemented.h"
+#include "topology/topology.h"
 #include "yaml/yaml.h"
+#include "json/jx.h"
 
 enum {
     EXIT_CRASH_TEST = 137,
@@ -29,13 +31,24 @@ enum {
 
 static void wake_soon(struct manager *m);
 
-void manager_enqueue(struct manager *m, enum api_kind kind, const char *key, int64_t delay_ms)
+/* A Mesh and a MemberCluster are groups of their own: whatever changes in a cluster puts in its own key and those of
+ * its meshes, each of which waits once. So a noisy cluster costs the others one turn of its own and one of each of its
+ * meshes per round. Of the other kinds a namespace may hold many: they share a turn. */
+static void enqueue(struct manager *m, enum api_kind kind, const char *key, int64_t delay_ms,
+                    enum queue_priority priority)
 {
     if (m->stopping)
         return;
     auto_free char *full = xasprintf("%d/%s", (int)kind, key);
-    queue_add_after(m->queue, full, delay_ms);
+    bool alone = kind == API_KIND_MESH || kind == API_KIND_MEMBER_CLUSTER;
+    auto_free char *group = alone ? NULL : xstrndup(full, (size_t)(strrchr(full, '/') - full));
+    queue_add_with(m->queue, alone ? full : group, full, delay_ms, priority);
     wake_soon(m);
+}
+
+void manager_enqueue(struct manager *m, enum api_kind kind, const char *key, int64_t delay_ms)
+{
+    enqueue(m, kind, key, delay_ms, QUEUE_NORMAL);
 }
 
 void manager_enqueue_meshes(struct manager *m, const char *ns, int64_t delay_ms)
@@ -44,6 +57,143 @@ void manager_enqueue_meshes(struct manager *m, const char *ns, int64_t delay_ms)
     for (struct hub_object *o = m->hub.kinds[API_KIND_MESH].all; o; o = o->hh.next)
         if (strncmp(o->key, ns, n) == 0 && o->key[n] == '/')
             manager_enqueue(m, API_KIND_MESH, o->key, delay_ms);
+}
+
+/* --- who wants to hear of a cluster --- */
+
+struct await {
+    char **meshes;
+    size_t n;
+    UT_hash_handle hh;
+    char cluster[];
+};
+
+static struct await *await_of(const struct manager *m, const char *cluster_key)
+{
+    struct await *a;
+    HASH_FIND_STR(m->awaits, cluster_key, a);
+    return a;
+}
+
+void manager_await(struct manager *m, const char *cluster_key, const char *mesh_key)
+{
+    struct await *a = await_of(m, cluster_key);
+    if (!a) {
+        a = xcalloc(1, sizeof *a + strlen(cluster_key) + 1);
+        memcpy(a->cluster, cluster_key, strlen(cluster_key) + 1);
+        HASH_ADD_STR(m->awaits, cluster, a);
+    }
+    for (size_t i = 0; i < a->n; i++)
+        if (str_eq(a->meshes[i], mesh_key))
+            return;
+    a->meshes = xrealloc(a->meshes, (a->n + 1) * sizeof *a->meshes);
+    a->meshes[a->n++] = xstrdup(mesh_key);
+}
+
+static void answer(struct manager *m, struct await *a, int64_t delay_ms)
+{
+    HASH_DEL(m->awaits, a);
+    for (size_t i = 0; i < a->n; i++) {
+        manager_enqueue(m, API_KIND_MESH, a->meshes[i], delay_ms);
+        free(a->meshes[i]);
+    }
+    free(a->meshes);
+    free(a);
+}
+
+void manager_cluster_changed(struct manager *m, const struct cluster *c)
+{
+    struct await *a = await_of(m, c->key);
+    if (a)
+        answer(m, a, MANAGER_CHANGE_MS);
+}
+
+void manager_cluster_known(struct manager *m, struct cluster *c)
+{
+    m->known_rev++;
+    for (const struct hub_object *o = m->hub.kinds[API_KIND_MESH].all; o; o = o->hh.next)
+        if (cluster_holds(c, str_or(jx_str(o->obj, "metadata.uid"), "")))
+            manager_enqueue(m, API_KIND_MESH, o->key, MANAGER_CHANGE_MS);
+}
+
+static bool lists(const json_t *mesh, const struct hub_object *cluster)
+{
+    size_t i;
+    json_t *c;
+    const char *name = strchr(cluster->key, '/') + 1;
+    json_array_foreach (jx_get(mesh, "spec.clusters"), i, c) {
+        if (str_eq(jx_str(c, "name"), name))
+            return true;
+    }
+    return jx_get(mesh, "spec.clusterSelector") &&
+           topo_labels_match(jx_get(cluster->obj, "metadata.labels"),
+                             jx_get(mesh, "spec.clusterSelector.matchLabels"));
+}
+
+/* A MemberCluster came, went or was edited: for those who have it and those who want it now. */
+static void on_member_edited(struct manager *m, const char *key)
+{
+    struct await *a = await_of(m, key);
+    const struct hub_object *c = hub_find(&m->hub, API_KIND_MEMBER_CLUSTER, key);
+    size_t n = strcspn(key, "/") + 1;
+    if (a)
+        answer(m, a, 0);
+    for (struct hub_object *o = c ? m->hub.kinds[API_KIND_MESH].all : NULL; o; o = o->hh.next)
+        if (strncmp(o->key, key, n) == 0 && lists(o->obj, c))
+            manager_enqueue(m, API_KIND_MESH, o->key, 0);
+}
+
+static void forget_awaits(struct manager *m)
+{
+    struct await *a, *tmp;
+    HASH_ITER (hh, m->awaits, a, tmp) {
+        answer(m, a, 0);
+    }
+}
+
+/* --- Istio's data --- */
+
+enum { DATA_MAX = 16 };
+
+struct data_entry {
+    struct istio_data *data;
+    UT_hash_handle hh;
+    char version[];
+};
+
+static void forget_data(struct manager *m)
+{
+    struct data_entry *e, *tmp;
+    HASH_ITER (hh, m->data, e, tmp) {
+        HASH_DEL(m->data, e);
+        istio_data_free(e->data);
+        free(e);
+    }
+}
+
+struct istio_data *manager_istio_data(struct manager *m, const char *version, struct err *err)
+{
+    struct data_entry *e;
+    const char *key = str_or(version, "");
+    HASH_FIND_STR(m->data, key, e);
+    if (e)
+        return e->data;
+    if (HASH_COUNT(m->data) >= DATA_MAX) /* many spellings of the few that are carried */
+        forget_data(m);
+    struct istio_data *data = istio_data_load(m->options->data_dir, version, err);
+    if (!data)
+        return NULL;
+    e = xcalloc(1, sizeof *e + strlen(key) + 1);
+    e->data = data;
+    memcpy(e->version, key, strlen(key) + 1);
+    HASH_ADD_STR(m->data, version, e);
+    return data;
+}
+
+void manager_forget(struct manager *m)
+{
+    forget_awaits(m);
+    forget_data(m);
 }
 
 static int64_t reconcile(struct manager *m, enum api_kind kind, const char *key)
@@ -82,7 +232,7 @@ static void drain(uv_timer_t *t)
         auto_free char *copy = xstrdup(full);
         queue_done(m->queue, copy);
         if (again > 0)
-            queue_add_after(m->queue, copy, again);
+            manager_enqueue(m, (enum api_kind)kind, copy + strlen(number) + 1, again);
     }
     wake_soon(m);
 }
@@ -120,8 +270,12 @@ static void on_hub_change(void *arg, enum api_kind kind, const char *key)
         wake_soon(m);
         return;
     }
-    manager_enqueue(m, kind, key, 0);
-    if (kind == API_KIND_MEMBER_CLUSTER || kind == API_KIND_MESH) {
+    enqueue(m, kind, key, 0, hub_synced(&m->hub) ? QUEUE_NORMAL : QUEUE_LOW);
+    bool edited = m->spec_seen != m->hub.spec_rev;
+    m->spec_seen = m->hub.spec_rev;
+    if (edited && kind == API_KIND_MEMBER_CLUSTER)
+        on_member_edited(m, key);
+    if (edited && kind == API_KIND_MESH) { /* it may claim or free clusters of others */
         auto_free char *ns = xstrndup(key, strcspn(key, "/"));
         manager_enqueue_meshes(m, ns, 0);
     }
@@ -182,6 +336,7 @@ static void close_all(struct manager *m)
 {
     mesh_forget_all(m);
     member_forget_all(m);
+    manager_forget(m);
     hub_stop(&m->hub);
     if (m->serve)
         serve_stop(m->serve);

@@ -15,8 +15,11 @@
 #include "runtime/queue.h"
 #include "serve/serve.h"
 
-struct mesh;   /* mesh/mesh.h */
-struct member; /* membercluster/member.h */
+struct mesh;        /* mesh/mesh.h */
+struct member;      /* membercluster/member.h */
+struct kept_object; /* mesh/kept.h */
+struct await;
+struct data_entry;
 
 struct manager {
     const struct options *options;
@@ -33,12 +36,21 @@ struct manager {
     struct cluster *clusters; /* by "namespace/name" */
     struct member *members;
     struct mesh *meshes;
+    struct kept_object *kept; /* objects of all meshes' plans */
+    struct await *awaits;     /* by cluster */
+    struct data_entry *data;  /* Istio's carried data, by version as written */
+    uint64_t spec_seen;       /* hub.spec_rev, as of the last change */
+    uint64_t known_rev;       /* raised when a cluster was read for the first time */
     bool leading;
     bool stopping;
     int exit_code;
-    uint64_t writes, reconciles;
+    uint64_t writes, reconciles, renders;
     int64_t give_back_ms, give_back_wait_ms; /* memory: when next, and how long after that */
 };
+
+enum {
+    MANAGER_CHANGE_MS = 20
+}; /* changes come in bursts: so long the first one waits for the others */
 
 /* Runs until SIGTERM or SIGINT, or until the lease is lost. Returns the process's exit code. */
 int manager_run(const struct options *o);
@@ -47,6 +59,21 @@ int manager_run(const struct options *o);
 void manager_enqueue(struct manager *m, enum api_kind kind, const char *key, int64_t delay_ms);
 /* Every Mesh of a namespace: something that they look at has changed. */
 void manager_enqueue_meshes(struct manager *m, const char *ns, int64_t delay_ms);
+
+/* The next change of a cluster (key "namespace/name", which need not be there yet) puts a Mesh into the queue, once:
+ * who wants to hear of further ones asks again. So a cluster's changes cost nothing until its meshes have looked. */
+void manager_await(struct manager *m, const char *cluster_key, const char *mesh_key);
+/* Something in the cluster changed: for the Meshes that wait for it. */
+void manager_cluster_changed(struct manager *m, const struct cluster *c);
+/* It was read for the first time: what is left in it of a Mesh that does not list it may want to go. */
+void manager_cluster_known(struct manager *m, struct cluster *c);
+
+/* Frees what the above holds. */
+void manager_forget(struct manager *m);
+
+/* Read once and kept: the files are a part of the image. Borrowed until the next call; NULL with *err
+ * set. */
+struct istio_data *manager_istio_data(struct manager *m, const char *version, struct err *err);
 
 struct cluster *manager_cluster(const struct manager *m, const char *ns, const char *name);
 

@@ -13,11 +13,18 @@ void metrics_write(const struct manager *m, struct buf *out)
     for (const struct cluster *c = m->clusters; c; c = c->hh.next)
         metric_value(out, "meshwright_cluster_up", c->state == CLUSTER_REACHABLE, "namespace",
                      c->ns, "cluster", c->name, (char *)NULL);
+    metric_head(out, "meshwright_cluster_writes_paused", "gauge",
+                "1 while writes to the member cluster are stopped because it fails them.");
+    for (const struct cluster *c = m->clusters; c; c = c->hh.next)
+        metric_value(out, "meshwright_cluster_writes_paused", c->breaker.open, "namespace", c->ns,
+                     "cluster", c->name, (char *)NULL);
     metric_head(out, "meshwright_writes_total", "counter",
                 "Writes answered with success, leases and events apart.");
     metric_value(out, "meshwright_writes_total", (double)m->writes, (char *)NULL);
     metric_head(out, "meshwright_reconciles_total", "counter", "Reconciles begun.");
     metric_value(out, "meshwright_reconciles_total", (double)m->reconciles, (char *)NULL);
+    metric_head(out, "meshwright_renders_total", "counter", "Plans rendered for a member cluster.");
+    metric_value(out, "meshwright_renders_total", (double)m->renders, (char *)NULL);
     metric_head(out, "workqueue_depth", "gauge", "Keys that wait.");
     metric_value(out, "workqueue_depth", (double)queue_len(m->queue), "name", "meshwright",
                  (char *)NULL);

@@ -17,6 +17,7 @@ enum {
     KEY_LEASE_NAMESPACE,
     KEY_BIND,
     KEY_CLEANUP_GRACE,
+    KEY_LOCAL,
     KEY_CRASH,
     KEY_CLUSTER,
     KEY_DATA,
@@ -43,6 +44,8 @@ static const struct argp_option argp_options[] = {
      "Where to serve /healthz, /readyz and /metrics (default :8081; 0 = nowhere)", 0},
     {"cleanup-grace", KEY_CLEANUP_GRACE, "SECONDS", 0,
      "How long a deletion waits for a cluster that is gone (default 300)", 0},
+    {"allow-local-members", KEY_LOCAL, NULL, 0,
+     "Accept members whose API server is on this machine (127.0.0.0/8, ::1, localhost)", 0},
     {"crash-after-writes", KEY_CRASH, "K", OPTION_HIDDEN, NULL, 0},
     {NULL, 0, NULL, 0, "Rendering:", 2},
     {"filename", KEY_FILE, "DIR", 0, "Folder with our resources as YAML", 0},
@@ -163,6 +166,9 @@ static bool parse_run_option(int key, char *arg, struct argp_state *state, struc
         return true;
     case KEY_CLEANUP_GRACE:
         o->cleanup_grace_s = number(state, "cleanup-grace", arg, GRACE_MAX_S);
+        return true;
+    case KEY_LOCAL:
+        o->allow_local_members = true;
         return true;
     case KEY_CRASH:
         o->crash_after_writes = number(state, "crash-after-writes", arg, INT_MAX);

@@ -16,6 +16,8 @@ struct options {
     const char
         *namespace; /* --namespace NS: where our resources live; NULL: $POD_NAMESPACE, else all namespaces */
     bool leader_elect; /* --leader-elect */
+    bool
+        allow_local_members; /* --allow-local-members: else a member's kubeconfig may not name this machine */
     const char *
         lease_namespace; /* --lease-namespace; NULL: $POD_NAMESPACE, else namespace, else "default" */
     const char *bind;    /* --metrics-bind-address ADDR, default ":8081"; "0" = off */

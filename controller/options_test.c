@@ -84,12 +84,14 @@ static void everything_for_run(void **state)
     struct options o;
     char line[] =
         "run --kubeconfig=hub.yaml --namespace fleet --leader-elect --lease-namespace sys "
+        "--allow-local-members "
         "--metrics-bind-address 127.0.0.1:0 --data d --istio-tag 1.2.3";
     parse(&o, line);
     assert_int_equal(o.command, OPTIONS_RUN);
     assert_string_equal(o.kubeconfig, "hub.yaml");
     assert_string_equal(o.namespace, "fleet");
     assert_true(o.leader_elect);
+    assert_true(o.allow_local_members);
     assert_string_equal(o.lease_namespace, "sys");
     assert_string_equal(o.bind, "127.0.0.1:0");
     assert_string_equal(o.data_dir, "d");

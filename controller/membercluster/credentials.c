@@ -92,7 +92,9 @@ static void take(struct member *mb, const json_t *secret, const char *key)
     auto_kube_config config = {0};
     char field[KUBECONFIG_FIELD_MAX] = "";
     struct err err = {0};
-    if (kubeconfig_load(text, len, KUBECONFIG_MEMBER, &config, field, &err) < 0) {
+    enum kubeconfig_trust trust =
+        mb->manager->options->allow_local_members ? KUBECONFIG_MEMBER_LOCAL : KUBECONFIG_MEMBER;
+    if (kubeconfig_load(text, len, trust, &config, field, &err) < 0) {
         auto_free char *msg =
             xasprintf("Secret %s/%s: %s%s%s", mb->ns, name, field, *field ? ": " : "", err.msg);
         refuse(mb, strstr(field, ".exec") ? "ExecAuthUnsupported" : "CredentialsInvalid", true,

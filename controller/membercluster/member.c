@@ -18,8 +18,19 @@ enum { POLL_MS = 10000, BUSY_MS = 500 };
 static void on_cluster_changed(void *arg, struct cluster *c)
 {
     struct manager *m = arg;
-    manager_enqueue(m, API_KIND_MEMBER_CLUSTER, c->key, 20);
-    manager_enqueue_meshes(m, c->ns, 20);
+    struct member *mb;
+    manager_cluster_changed(m, c);
+    HASH_FIND_STR(m->members, c->key, mb);
+    uint64_t seen = member_status_seen(c);
+    if (!mb || mb->leaving || mb->seen != seen)
+        manager_enqueue(m, API_KIND_MEMBER_CLUSTER, c->key, MANAGER_CHANGE_MS);
+    bool known = cluster_known(c);
+    if (mb && known && !mb->known)
+        manager_cluster_known(m, c);
+    if (mb) {
+        mb->known = known;
+        mb->seen = seen;
+    }
 }
 
 static struct member *member_get(struct manager *m, const struct hub_object *o)
@@ -162,6 +173,7 @@ int64_t member_reconcile(struct manager *m, const char *key)
         return 0;
     }
     struct member *mb = member_get(m, o);
+    mb->leaving = cr->meta.deleting;
     if (cr->meta.deleting)
         return finalize(mb, o, cr);
     if (!hub_has_finalizer(o)) {

@@ -12,10 +12,14 @@ struct member {
     struct manager *manager;
     char *ns, *name;
     struct kube_call *call; /* reading the Secret */
-    int64_t read_ms;        /* when it was read last */
-    char wanted[512];       /* where the credentials in use came from */
-    char reason[64];        /* why they can't be used: "" when they can */
-    bool stalled;           /* only an edit helps */
+    bool known;             /* the cluster was read */
+    bool leaving;           /* its MemberCluster is being deleted */
+    uint64_t seen;          /* hash of what a status says of the cluster, when that changed last */
+    uint64_t told;    /* hash of what the status in the hub was made from; 0: of something else */
+    int64_t read_ms;  /* when it was read last */
+    char wanted[512]; /* where the credentials in use came from */
+    char reason[64];  /* why they can't be used: "" when they can */
+    bool stalled;     /* only an edit helps */
     char problem[ERR_MSG_MAX];
     int64_t expires;    /* of the credentials, seconds since 1970; 0 unknown */
     int64_t leaving_ms; /* deletion was first seen with the cluster out of reach */

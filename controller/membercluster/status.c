@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "membercluster/status.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,10 @@ static struct verdict reachable(const struct cluster *c)
 {
     switch (c->state) {
     case CLUSTER_REACHABLE:
+        if (c->breaker.open)
+            return verdict("Reachable", COND_TRUE, "WritesPaused", false,
+                           "the API server answers, but fails writes: they are paused, and tried "
+                           "one at a time");
         return verdict("Reachable", COND_TRUE, "Answering", false, "the API server answers");
     case CLUSTER_STRANGER:
         return verdict("Reachable", COND_FALSE, "IdentityChanged", true, c->problem.msg);
@@ -73,6 +78,13 @@ static struct verdict permitted(const struct cluster *c)
     const struct cluster_watch *w = cluster_broken_watch(c);
     if (w && strstr(w->problem, "403"))
         return verdict("Permitted", COND_FALSE, "PermissionMissing", false, w->problem);
+    const struct cluster_watch *full = cluster_full_watch(c);
+    if (full) {
+        auto_free char *msg = xasprintf("the cluster has more objects of kind %s than Meshwright "
+                                        "holds of one cluster; nothing is done in it",
+                                        full->gvr->kind);
+        return verdict("Permitted", COND_UNKNOWN, "TooManyObjects", false, msg);
+    }
     if (!cluster_known(c))
         return verdict("Permitted", COND_UNKNOWN, "Unknown", false, "the cluster was not read yet");
     return verdict("Permitted", COND_TRUE, "Permitted", false,
@@ -153,11 +165,46 @@ static void fill_facts(json_t *status, const struct member *mb, const struct hub
     json_decref(meshes);
 }
 
-void member_set_status(const struct member *mb, struct hub_object *o,
-                       const struct api_member_cluster *cr, const struct cluster *c)
+static uint64_t mix(uint64_t h, int64_t n)
+{
+    char text[24];
+    snprintf(text, sizeof text, "/%lld/", (long long)n);
+    return str_hash_more(h, text);
+}
+
+uint64_t member_status_seen(const struct cluster *c)
+{
+    const struct cluster_watch *w = cluster_broken_watch(c);
+    uint64_t h = str_hash(str_or(c->version, ""));
+    h = str_hash_more(h, c->problem.msg);
+    h = str_hash_more(h, w ? w->problem : "");
+    h = str_hash_more(h, c->client ? kube_client_server(c->client) : "");
+    h = mix(h, (int64_t)c->state);
+    return mix(h, cluster_known(c) + 2 * c->breaker.open + 4 * (c->pinned != NULL));
+}
+
+/* Of all that a status is made from. Not 0. */
+static uint64_t made_from(const struct member *mb, const struct hub_object *o,
+                          const struct cluster *c)
+{
+    int64_t left = mb->expires ? mb->expires - clock_s(c->clock) : INT64_MAX;
+    uint64_t h = member_status_seen(c);
+    h = str_hash_more(h, str_or(jx_str(o->obj, "metadata.resourceVersion"), ""));
+    h = str_hash_more(h, mb->reason);
+    h = str_hash_more(h, mb->problem);
+    h = mix(h, (int64_t)mb->manager->hub.spec_rev);
+    h = mix(h, mb->expires);
+    return mix(h, (left <= 0) + 2 * (left < EXPIRY_SOON_S)) | 1;
+}
+
+void member_set_status(struct member *mb, struct hub_object *o, const struct api_member_cluster *cr,
+                       const struct cluster *c)
 {
     int64_t now = clock_s(c->clock);
+    uint64_t from = made_from(mb, o, c);
     if (!mb->reason[0] && !cluster_settled(c) && hub_has_report(o))
+        return;
+    if (mb->told == from)
         return;
     const json_t *old = jx_get(o->obj, "status.conditions");
     struct verdict v[] = {credentials(mb, c), reachable(c), permitted(c), compatible(c)};
@@ -173,6 +220,7 @@ void member_set_status(const struct member *mb, struct hub_object *o,
     auto_json *status = json_pack("{s:I, s:o}", "observedGeneration",
                                   (json_int_t)cr->meta.generation, "conditions", list);
     fill_facts(status, mb, o, cr, c);
+    mb->told = json_equal(json_object_get(o->obj, "status"), status) ? from : 0;
     hub_set_status(o, status);
 }
 

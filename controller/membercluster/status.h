@@ -5,9 +5,12 @@
 #include "api/api.h"
 #include "member.h"
 
-/* Computes the status from what is known now and writes it when it differs. */
-void member_set_status(const struct member *mb, struct hub_object *o,
-                       const struct api_member_cluster *cr, const struct cluster *c);
+/* A hash of what a status says of the cluster: most of what changes in a cluster is not in it. */
+uint64_t member_status_seen(const struct cluster *c);
+
+/* Computes the status from what is known now, unless that is as it was, and writes it when it differs. */
+void member_set_status(struct member *mb, struct hub_object *o, const struct api_member_cluster *cr,
+                       const struct cluster *c);
 
 /* The status of a resource that can't be decoded. Owned. */
 json_t *member_status_invalid(const struct hub_object *o, const struct clock *clock,

@@ -39,8 +39,9 @@ static struct op *begin(const struct mesh_pass *p, struct mesh_member *mm,
 static void apply_plain(const struct mesh_pass *p, struct mesh_member *mm,
                         const struct plan_object *o)
 {
-    auto_free char *body = jx_dump(o->body);
-    applier_send(begin(p, mm, o), body, strlen(body), false);
+    size_t len;
+    const char *text = kept_text(o, &len);
+    applier_send(begin(p, mm, o), text, len, false);
 }
 
 /* The file's members are spliced in as text: a CRD's schema is large, and nothing here needs its tree. */
@@ -55,7 +56,7 @@ static void apply_file(const struct mesh_pass *p, struct mesh_member *mm,
         applier_fail(op, &err);
         return;
     }
-    auto_json *head = json_copy(o->body);
+    auto_json *head = kept_body(o);
     json_object_del(head, "spec");
     auto_free char *text = jx_dump(head);
     const char *rest = file + strspn(file, " \n\t");
@@ -141,11 +142,12 @@ static void apply_cacerts(struct mesh_pass *p, struct mesh_member *mm, const str
 {
     if (!p->mesh->root.pair.key) {
         mesh_root_want_key(p); /* the next pass has it */
+        mm->unsure = true;
         return;
     }
     struct err err = {0};
     struct op *op = begin(p, mm, o);
-    auto_json *body = json_deep_copy(o->body);
+    auto_json *body = kept_body(o);
     if (fill_cacerts(p, mm, body, &err) < 0)
         applier_fail(op, &err);
     else
@@ -222,13 +224,14 @@ static void apply_remote_secret(struct mesh_pass *p, struct mesh_member *mm,
     for (size_t i = 0; i < p->n_members; i++)
         if (str_eq(p->members[i].name, o->peer))
             peer = &p->members[i];
+    mm->unsure |= !peer || !peer->cluster;
     if (!peer || !peer->cluster)
         return;
     struct op *op = begin(p, mm, o);
     struct token_wait *w = xcalloc(1, sizeof *w);
     *w = (struct token_wait){
         .manager = p->mesh->manager,
-        .body = json_deep_copy(o->body),
+        .body = kept_body(o),
         .ns = xstrdup(p->mesh->ns),
         .cluster = xstrdup(mm->name),
         .op_key = xstrdup(op->key),

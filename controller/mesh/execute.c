@@ -10,6 +10,8 @@
 #include "runtime/diff.h"
 #include "json/jx.h"
 
+enum { STRAYS_MS = 300000 };
+
 void pass_again(struct mesh_pass *p, int64_t ms)
 {
     if (ms > 0 && (!p->again_ms || ms < p->again_ms))
@@ -74,13 +76,16 @@ static bool orphan(const struct mesh_pass *p, const struct kube_view *v)
     return !(v->has_selector && plan_wave_of(v->meta.wave) == PLAN_DNS);
 }
 
-/* Remembers the check of ownership with the record. */
+/* Remembers the check of ownership with the record; the tree of what is wanted is needed only for it. */
 static enum diff_verdict judge(const struct mesh_pass *p, const struct plan_object *o,
                                const struct live *l, int64_t *renew_at)
 {
     bool before = l->record && records_verified(l->record), verified = before;
-    enum diff_verdict v = diff_object(o, l->record ? &l->view : NULL, &verified, p->cr->meta.uid,
-                                      clock_s(p->mesh->manager->clock), renew_at);
+    struct plan_object want = *o;
+    auto_json *body = l->record && !verified ? kept_body(o) : NULL;
+    want.body = body;
+    enum diff_verdict v = diff_object(&want, l->record ? &l->view : NULL, &verified,
+                                      p->cr->meta.uid, clock_s(p->mesh->manager->clock), renew_at);
     if (verified && !before)
         records_set_verified(l->all, l->record);
     return v;
@@ -136,8 +141,8 @@ static void note_pending(struct mesh_member *mm, const struct plan_object *o, co
 static bool run_wave(struct mesh_pass *p, struct mesh_member *mm, enum plan_wave wave)
 {
     bool complete = true;
-    for (size_t i = 0; i < mm->plan.n; i++) {
-        const struct plan_object *o = &mm->plan.objects[i];
+    for (size_t i = 0; i < mm->plan->n; i++) {
+        const struct plan_object *o = mm->plan->objects[i];
         if (o->wave != wave)
             continue;
         if (!settle_object(p, mm, o)) {
@@ -154,12 +159,70 @@ static bool run_wave(struct mesh_pass *p, struct mesh_member *mm, enum plan_wave
     return complete;
 }
 
-static void run_member(struct mesh_pass *p, struct mesh_member *mm)
+/* --- what was looked at before, and did not change --- */
+
+static struct mesh_moment moment_of(const struct mesh_pass *p, const struct mesh_member *mm)
 {
+    return (struct mesh_moment){p->mesh->world.rev, mm->kept->plan_rev, mm->cluster->rev};
+}
+
+static bool same_moment(const struct mesh_moment *a, const struct mesh_moment *b)
+{
+    return a->world == b->world && a->plan == b->plan && a->cluster == b->cluster;
+}
+
+static void recall(struct mesh_member *mm)
+{
+    const struct mesh_kept *k = mm->kept;
+    mm->pending = k->pending;
+    mm->deferred = k->deferred;
+    mm->wave = k->wave;
+    mm->waiting = k->waiting;
+    mm->istiod_available = k->istiod_available;
+}
+
+/* Whose objects are somebody else's is looked at each time: it depends on more. */
+static void remember(struct mesh_member *mm, const struct mesh_moment *at, int64_t again_ms,
+                     int64_t now)
+{
+    struct mesh_kept *k = mm->kept;
+    k->looked = !mm->foreign && !mm->unsure;
+    k->looked_at = *at;
+    k->look_again_ms = again_ms > 0 ? now + again_ms : 0;
+    k->pending = mm->pending;
+    k->deferred = mm->deferred;
+    k->wave = mm->wave;
+    k->waiting = mm->waiting;
+    k->istiod_available = mm->istiod_available;
+}
+
+/* Returns when to look again at the latest, in ms from now; 0: when something changes. */
+static int64_t look_at(struct mesh_pass *p, struct mesh_member *mm)
+{
+    int64_t others = p->again_ms, mine;
+    p->again_ms = 0;
     for (enum plan_wave w = 0; w < PLAN_WAVES; w++)
         if (!run_wave(p, mm, w))
             break;
     pass_again(p, applier_next_ms(mm->cluster));
+    if (mm->cluster->ops) /* they are dropped when the objects are well for a while */
+        pass_again(p, APPLIER_FIGHT_MS + 1);
+    mine = p->again_ms;
+    p->again_ms = others;
+    return mine;
+}
+
+static void run_member(struct mesh_pass *p, struct mesh_member *mm)
+{
+    struct mesh_moment at = moment_of(p, mm); /* before: what this pass does is a change itself */
+    const struct mesh_kept *k = mm->kept;
+    int64_t now = clock_ms(p->mesh->manager->clock);
+    if (k->looked && same_moment(&at, &k->looked_at) &&
+        (!k->look_again_ms || now < k->look_again_ms))
+        recall(mm);
+    else
+        remember(mm, &at, look_at(p, mm), now);
+    pass_again(p, k->look_again_ms - now);
 }
 
 void mesh_execute(struct mesh_pass *p)
@@ -192,9 +255,9 @@ static struct index index_plan(struct arena *a, const struct mesh_member *mm)
     struct index x = {0};
     if (!mm || !mm->has_plan)
         return x;
-    x.sorted = arena_array(a, mm->plan.n + 1, sizeof *x.sorted);
-    for (; x.n < mm->plan.n; x.n++)
-        x.sorted[x.n] = &mm->plan.objects[x.n];
+    x.sorted = arena_array(a, mm->plan->n + 1, sizeof *x.sorted);
+    for (; x.n < mm->plan->n; x.n++)
+        x.sorted[x.n] = mm->plan->objects[x.n];
     qsort(x.sorted, x.n, sizeof *x.sorted, by_key);
     return x;
 }
@@ -319,30 +382,91 @@ static struct pruning pruning_of(struct mesh_pass *p, struct cluster *c, bool ev
 static bool prunable(struct mesh_pass *p, struct cluster *c, bool everything)
 {
     const struct mesh_member *mm = find_member(p, c->name);
-    return str_eq(c->ns, p->mesh->ns) && (everything || leaves(p, c) || (mm && mm->has_plan));
+    return str_eq(c->ns, p->mesh->ns) && cluster_holds(c, p->cr->meta.uid) &&
+           (everything || leaves(p, c) || (mm && mm->has_plan));
+}
+
+/* Clusters that hold something of the mesh without being members: after a member was taken out of the spec, or put
+ * there by others. To look at all clusters is for when that can have changed, and for every few minutes. */
+static bool strays_possible(const struct mesh_pass *p)
+{
+    const struct mesh *mesh = p->mesh;
+    const struct manager *m = mesh->manager;
+    return mesh->strays_rev != m->hub.spec_rev + m->known_rev + 1 ||
+           clock_ms(m->clock) - mesh->strays_ms >= STRAYS_MS;
+}
+
+static void add_strays(struct mesh_pass *p, bool everything, struct cluster **out, size_t *n)
+{
+    struct manager *m = p->mesh->manager;
+    size_t before = *n;
+    for (struct cluster *c = m->clusters; c; c = c->hh.next)
+        if (prunable(p, c, everything) && !find_member(p, c->name)) {
+            manager_await(m, c->key, p->mesh->key);
+            out[(*n)++] = c;
+        }
+    p->mesh->strays_rev = *n == before ? m->hub.spec_rev + m->known_rev + 1 : 0;
+    p->mesh->strays_ms = clock_ms(m->clock);
+}
+
+/* Members whose objects were all wanted, in a moment like this one, are passed over. */
+static bool known_clean(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    if (!mm->has_plan || !mm->kept->clean)
+        return false;
+    struct mesh_moment now = moment_of(p, mm);
+    return same_moment(&now, &mm->kept->clean_at);
+}
+
+static size_t to_prune(struct mesh_pass *p, bool everything, struct cluster ***ret)
+{
+    struct manager *m = p->mesh->manager;
+    bool strays = everything || strays_possible(p);
+    size_t n = 0;
+    *ret = arena_array(p->arena, p->n_members + (strays ? HASH_COUNT(m->clusters) : 0) + 1,
+                       sizeof **ret);
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct mesh_member *mm = &p->members[i];
+        struct cluster *c = manager_cluster(m, p->mesh->ns, mm->name);
+        if (c && (everything || (!known_clean(p, mm) && prunable(p, c, false))))
+            (*ret)[n++] = c;
+    }
+    if (strays)
+        add_strays(p, everything, *ret, &n);
+    return n;
+}
+
+static void note_clean(struct mesh_pass *p, struct cluster *c)
+{
+    struct mesh_member *mm = find_member(p, c->name);
+    if (!mm || !mm->has_plan)
+        return;
+    mm->kept->clean = true;
+    mm->kept->clean_at = moment_of(p, mm);
 }
 
 void mesh_prune(struct mesh_pass *p, bool everything)
 {
-    struct manager *m = p->mesh->manager;
+    struct cluster **all;
+    size_t n = to_prune(p, everything, &all);
     bool across =
         false; /* cross-cluster things of the mesh are still there: what they point at stays until they went */
-    for (struct cluster *c = m->clusters; c; c = c->hh.next) {
-        if (!prunable(p, c, everything))
-            continue;
-        struct pruning x = pruning_of(p, c, everything);
-        bool mine = find_member(p, c->name) != NULL;
-        p->out_of_reach |=
-            (everything || !mine) && !cluster_ready(c) && (mine || highest(&x, &(size_t){0}) >= 0);
-        across |= cluster_ready(c) && highest(&x, &p->leftovers) >= PLAN_REMOTE_ACCESS;
+    for (size_t i = 0; i < n; i++) {
+        struct pruning x = pruning_of(p, all[i], everything);
+        bool mine = find_member(p, all[i]->name) != NULL, ready = cluster_ready(all[i]);
+        int top = highest(&x, ready ? &p->leftovers : &(size_t){0});
+        p->out_of_reach |= (everything || !mine) && !ready && (mine || top >= 0);
+        across |= ready && top >= PLAN_REMOTE_ACCESS;
+        if (top < 0)
+            note_clean(p, all[i]);
     }
-    for (struct cluster *c = m->clusters; c; c = c->hh.next) {
-        if (!prunable(p, c, everything) || !cluster_ready(c))
+    for (size_t i = 0; i < n; i++) {
+        if (!cluster_ready(all[i]))
             continue;
-        struct pruning x = pruning_of(p, c, everything);
+        struct pruning x = pruning_of(p, all[i], everything);
         int wave = highest(&x, &(size_t){0});
         if (wave >= 0 && (!across || wave >= PLAN_REMOTE_ACCESS))
             remove_wave(&x, wave);
-        pass_again(p, applier_next_ms(c));
+        pass_again(p, applier_next_ms(all[i]));
     }
 }

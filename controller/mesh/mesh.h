@@ -10,9 +10,11 @@
 #include <stdint.h>
 
 #include "api/api.h"
+#include "base/buf.h"
 #include "base/str.h"
 #include "istio/istio.h"
 #include "manager.h"
+#include "mesh/kept.h"
 #include "pki/pki.h"
 #include "plan/plan.h"
 #include "topology/topology.h"
@@ -49,12 +51,53 @@ struct istiod_view {
     int64_t polled_ms; /* when the last reading began */
 };
 
+/* Bytes that are compared from pass to pass; rev is raised when they differ. */
+struct mesh_facts {
+    char *data;
+    size_t len;
+    uint64_t rev;
+};
+
+/* What was true when a member was looked at. Equal: looking again would find the same. */
+struct mesh_moment {
+    uint64_t world, plan, cluster; /* revisions of the mesh's facts, the plan, the cluster */
+};
+
+/* What stays of a member between passes. All of it can be found again: it only saves work. */
+struct mesh_kept {
+    uint64_t pass; /* number of the last one that had it as a member */
+    bool planned;
+    struct kept_plan plan;
+    uint64_t plan_rev, inputs_rev, dns_rev; /* what the plan was made from */
+    char stubs[65];                         /* SHA-256 of the DNS entries in it */
+    bool looked, clean;                     /* executed, pruned with nothing to prune ... */
+    struct mesh_moment looked_at, clean_at; /* ... at that moment */
+    int64_t look_again_ms;                  /* 0: only when something changes */
+    size_t pending, deferred;               /* what was found: see mesh_member */
+    enum plan_wave wave;
+    const char *waiting;
+    bool istiod_available;
+    UT_hash_handle hh;
+    char name[];
+};
+
 struct mesh {
     struct manager *manager;
     char *ns, *name;
     char *uid;
     int64_t born_ms; /* first seen by this process */
     struct mesh_root root;
+    struct mesh_facts inputs; /* what plans are made from, DNS entries apart */
+    struct mesh_facts dns;    /* what DNS entries follow from */
+    struct mesh_facts
+        world; /* all else that decides about writes, one cluster's own records and writes apart */
+    struct mesh_facts told; /* what the last status was made from ... */
+    bool told_all;          /* ... and that it was the one in the hub already */
+    struct mesh_kept *kept; /* by name of the member */
+    uint64_t passes;
+    uint64_t claims_rev; /* the hub's spec_rev at which no other Mesh claimed a member; 0: none */
+    uint64_t strays_rev; /* sum of revisions at which no other cluster held anything of ours */
+    int64_t strays_ms;   /* when that was */
     struct istiod_view *views[MESH_MEMBERS_MAX];
     size_t n_views;
     int64_t unready_ms; /* since when it is not ready while its status still says so; 0: it is */
@@ -75,7 +118,9 @@ struct mesh_member {
     const char *blocked_message;
     bool installed; /* it holds objects of this mesh */
     bool has_plan;
-    struct plan plan;
+    const struct kept_plan *plan;
+    struct mesh_kept *kept;
+    bool unsure; /* something could not be begun: look again in the next pass */
     /* --- what the pass found --- */
     size_t pending;      /* objects that are not yet as wanted */
     size_t deferred;     /* remote secrets whose peer is away */
@@ -122,8 +167,11 @@ void pass_again(struct mesh_pass *p, int64_t ms);
 
 /* observe.c: members, claims, facts that stop everything. */
 void mesh_observe(struct mesh_pass *p);
-/* plan.c: a plan for every member that is not blocked. */
+/* plan.c: a plan for every member that is not blocked, rendered anew when what it is made from changed. */
 void mesh_plan(struct mesh_pass *p);
+void mesh_plans_done(struct mesh *mesh);
+/* Whether b holds the same bytes as before; otherwise they are taken out of it. */
+bool mesh_facts_take(struct mesh_facts *f, struct buf *b);
 /* execute.c: issues writes. */
 void mesh_execute(struct mesh_pass *p);
 /* Deletes what no plan holds; with `everything` (deletion) all objects of the mesh. */

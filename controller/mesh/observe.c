@@ -70,6 +70,14 @@ static int by_name(const void *a, const void *b)
 
 /* --- claims of all meshes of the namespace --- */
 
+static bool is_member(const struct mesh_pass *p, const char *name)
+{
+    for (size_t i = 0; i < p->n_members; i++)
+        if (str_eq(p->members[i].name, name))
+            return true;
+    return false;
+}
+
 static size_t claims_of(struct mesh_pass *p, const struct hub_object *o, struct topo_claim *out,
                         size_t room)
 {
@@ -80,7 +88,7 @@ static size_t claims_of(struct mesh_pass *p, const struct hub_object *o, struct 
     if (jx_str(o->obj, "metadata.deletionTimestamp"))
         return 0;
     json_array_foreach (jx_get(o->obj, "spec.clusters"), i, c) {
-        if (n < room)
+        if (n < room && is_member(p, jx_str(c, "name")))
             out[n++] = (struct topo_claim){name, uid, created, jx_str(c, "name")};
     }
     if (!jx_get(o->obj, "spec.clusterSelector"))
@@ -96,9 +104,13 @@ static size_t claims_of(struct mesh_pass *p, const struct hub_object *o, struct 
     return n;
 }
 
+/* Claims follow from specs: as long as none is edited, who was alone stays alone. */
 static void check_claims(struct mesh_pass *p)
 {
     enum { ROOM = 1024 };
+    bool alone = true;
+    if (p->mesh->claims_rev == p->mesh->manager->hub.spec_rev)
+        return;
     struct topo_claim *claims = arena_array(p->arena, ROOM, sizeof *claims);
     size_t n = 0;
     for (const struct hub_object *o = p->mesh->manager->hub.kinds[API_KIND_MESH].all; o;
@@ -107,33 +119,20 @@ static void check_claims(struct mesh_pass *p)
             n += claims_of(p, o, claims + n, ROOM - n);
     for (size_t i = 0; i < p->n_members; i++) {
         const struct topo_claim *w = topo_claim_winner(claims, n, p->members[i].name);
-        if (w && !str_eq(w->uid, p->cr->meta.uid))
-            block(p, &p->members[i], "ClusterInOtherMesh", true,
-                  arena_printf(p->arena,
-                               "cluster %s is in Mesh %s, which is older; a cluster holds one "
-                               "mesh's control plane: "
-                               "remove it from one of the two",
-                               p->members[i].name, w->mesh));
+        if (!w || str_eq(w->uid, p->cr->meta.uid))
+            continue;
+        alone = false;
+        block(p, &p->members[i], "ClusterInOtherMesh", true,
+              arena_printf(p->arena,
+                           "cluster %s is in Mesh %s, which is older; a cluster holds one "
+                           "mesh's control plane: "
+                           "remove it from one of the two",
+                           p->members[i].name, w->mesh));
     }
+    p->mesh->claims_rev = alone ? p->mesh->manager->hub.spec_rev : 0;
 }
 
 /* --- what each member is --- */
-
-static bool holds_objects(struct cluster *c, const char *uid)
-{
-    for (size_t i = 0; i < c->n_watches; i++) {
-        const struct kube_record *r;
-        for (size_t at = 0; (r = records_next(&c->watches[i].records, &at));) {
-            struct kube_view v;
-            if (!kube_record_managed(r))
-                continue;
-            kube_record_view(r, &v);
-            if (str_eq(v.meta.owner_uid, uid))
-                return true;
-        }
-    }
-    return false;
-}
 
 static void describe(struct mesh_pass *p, struct mesh_member *mm)
 {
@@ -148,7 +147,7 @@ static void describe(struct mesh_pass *p, struct mesh_member *mm)
     mm->ca = kube_client_ca(c->client);
     mm->server = mm->cr->spec.advertised_server ? mm->cr->spec.advertised_server
                                                 : kube_client_server(c->client);
-    mm->installed = holds_objects(c, p->cr->meta.uid);
+    mm->installed = cluster_holds(c, p->cr->meta.uid);
 }
 
 static void resolve(struct mesh_pass *p, struct mesh_member *mm)
@@ -157,6 +156,7 @@ static void resolve(struct mesh_pass *p, struct mesh_member *mm)
     struct hub_object *o = hub_find(&p->mesh->manager->hub, API_KIND_MEMBER_CLUSTER, key);
     struct api_member_cluster *cr;
     struct err err = {0};
+    manager_await(p->mesh->manager, key, p->mesh->key);
     if (!o) {
         block(
             p, mm, "ClusterNotFound", false,
@@ -238,10 +238,8 @@ static void check_spec(struct mesh_pass *p)
     if (jx_get(s->mesh_config, "trustDomain") || jx_get(s->mesh_config, "defaultConfig.meshId"))
         stop(p, "Invalid", true,
              "meshConfig must not set trustDomain or defaultConfig.meshId; use spec.trust.domain");
-    p->data = istio_data_load(p->mesh->manager->options->data_dir, s->version, &err);
-    if (p->data)
-        arena_hold(p->arena, p->data, (void (*)(void *))istio_data_free);
-    else
+    p->data = manager_istio_data(p->mesh->manager, s->version, &err);
+    if (!p->data)
         stop(p, "VersionNotCarried", true, err.msg);
 }
 

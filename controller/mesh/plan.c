@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From facts to one plan per member. Pure but for the records it reads. */
+/* From facts to one plan per member, kept until the facts change. */
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buf.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "mesh/mesh.h"
 #include "mesh/settings.h"
 #include "json/jx.h"
+
+enum { FACTS_MAX = 1048576 };
 
 /* --- facts for DNS entries --- */
 
@@ -138,10 +142,133 @@ static bool makes_namespace(const struct mesh_member *mm)
     return !all || !records_view(all, NULL, ISTIO_NAMESPACE, &v) || v.meta.created;
 }
 
-static int render(struct mesh_pass *p, const struct topo_cluster *facts, size_t at, struct err *err)
+/* --- what a plan is made from, as bytes: as long as they are equal, so is the plan --- */
+
+bool mesh_facts_take(struct mesh_facts *f, struct buf *b)
 {
-    struct mesh_member *mm = &p->members[at];
-    struct istio_target t = {
+    if (f->data && f->len == b->len && memcmp(f->data, b->data, b->len) == 0)
+        return true;
+    free(f->data);
+    f->len = b->len;
+    f->data = buf_take(b);
+    f->rev++;
+    return false;
+}
+
+/* With its NUL, so that no string can look like two. */
+static void say(struct buf *b, const char *s)
+{
+    buf_append(b, s ? s : "", s ? strlen(s) + 1 : 1);
+}
+
+static void say_number(struct buf *b, uint64_t n)
+{
+    buf_append(b, &n, sizeof n);
+}
+
+/* A member's CA comes with its credentials, the settings with the Mesh's generation. */
+static void note_inputs(struct mesh_pass *p)
+{
+    auto_buf b = BUF_INIT(FACTS_MAX);
+    say(&b, p->cr->meta.uid);
+    say_number(&b, (uint64_t)p->cr->meta.generation);
+    say(&b, p->trust_domain);
+    say(&b, istio_data_version(p->data));
+    say(&b, p->mesh->root.info.sha256);
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct mesh_member *mm = &p->members[i];
+        say(&b, mm->name);
+        say(&b, mm->uid);
+        say(&b, mm->network);
+        say(&b, mm->server);
+        say(&b, mm->cluster ? mm->cluster->config_digest : NULL);
+        say(&b, account_uid(p, mm));
+        say_number(&b, (uint64_t)(is_peer(mm) + 2 * (mm->cluster && makes_namespace(mm))));
+        say_number(&b, mm->cluster ? (uint64_t)mm->cluster->minor : 0);
+    }
+    mesh_facts_take(&p->mesh->inputs, &b);
+}
+
+static void note_dns(struct mesh_pass *p)
+{
+    auto_buf b = BUF_INIT(FACTS_MAX);
+    say_number(&b, p->mesh->inputs.rev);
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct mesh_member *mm = &p->members[i];
+        say_number(&b, mm->cluster && !mm->blocked_reason ? mm->cluster->dns_rev + 1 : 0);
+    }
+    mesh_facts_take(&p->mesh->dns, &b);
+}
+
+static void note_world(struct mesh_pass *p)
+{
+    auto_buf b = BUF_INIT(FACTS_MAX);
+    say_number(&b, p->mesh->inputs.rev);
+    say_number(&b, p->mesh->manager->hub.spec_rev);
+    say_number(&b, p->mesh->root.pair.key != NULL);
+    say(&b, p->unresolved);
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct mesh_member *mm = &p->members[i];
+        const struct cluster *c = mm->cluster;
+        say(&b, mm->blocked_reason);
+        say_number(&b, (uint64_t)(mm->installed + 2 * (c && cluster_ready(c)) +
+                                  4 * (c && cluster_known(c))));
+    }
+    mesh_facts_take(&p->mesh->world, &b);
+}
+
+/* --- plans --- */
+
+static struct mesh_kept *kept_of(struct mesh *mesh, const char *name)
+{
+    struct mesh_kept *k;
+    HASH_FIND_STR(mesh->kept, name, k);
+    if (k)
+        return k;
+    k = xcalloc(1, sizeof *k + strlen(name) + 1);
+    memcpy(k->name, name, strlen(name) + 1);
+    HASH_ADD_STR(mesh->kept, name, k);
+    return k;
+}
+
+static void kept_free(struct mesh *mesh, struct mesh_kept *k)
+{
+    HASH_DEL(mesh->kept, k);
+    kept_drop(&mesh->manager->kept, &k->plan);
+    free(k);
+}
+
+void mesh_plans_done(struct mesh *mesh)
+{
+    while (mesh->kept)
+        kept_free(mesh, mesh->kept);
+    free(mesh->inputs.data);
+    free(mesh->dns.data);
+    free(mesh->world.data);
+    free(mesh->told.data);
+    mesh->inputs = mesh->dns = mesh->world = mesh->told = (struct mesh_facts){0};
+}
+
+/* Finds what is kept of each member, and lets go of what is kept of others. */
+static void match_kept(struct mesh_pass *p)
+{
+    struct mesh *mesh = p->mesh;
+    struct mesh_kept *k, *tmp;
+    mesh->passes++;
+    for (size_t i = 0; i < p->n_members; i++) {
+        p->members[i].kept = kept_of(mesh, p->members[i].name);
+        p->members[i].kept->pass = mesh->passes;
+    }
+    HASH_ITER (hh, mesh->kept, k, tmp) {
+        if (k->pass != mesh->passes)
+            kept_free(mesh, k);
+    }
+}
+
+static int target_of(struct mesh_pass *p, struct mesh_member *mm, struct istio_target *t,
+                     struct err *err)
+{
+    *t = (struct istio_target){
         .owner = {p->mesh->name, p->cr->meta.uid},
         .mesh_name = p->mesh->name,
         .trust_domain = p->trust_domain,
@@ -152,17 +279,66 @@ static int render(struct mesh_pass *p, const struct topo_cluster *facts, size_t 
         .created_namespace = makes_namespace(mm),
         .data = p->data,
     };
-    if (settings_merge(p->arena, p->mesh->manager->options, p->cr, mm->spec, p->data, &t.settings,
-                       err) < 0)
+    add_peers(p, mm, t);
+    return settings_merge(p->arena, p->mesh->manager->options, p->cr, mm->spec, p->data,
+                          &t->settings, err);
+}
+
+static void hash_stubs(const struct istio_target *t, char out[JX_SHA256_HEX])
+{
+    auto_json *all = json_array();
+    for (size_t i = 0; i < t->n_stubs; i++)
+        json_array_append_new(all, json_pack("[s, s, O]", t->stubs[i].ns, t->stubs[i].name,
+                                             (json_t *)(uintptr_t)t->stubs[i].ports));
+    jx_sha256(all, out);
+}
+
+static int render(struct mesh_pass *p, struct mesh_kept *k, const struct istio_target *t,
+                  struct err *err)
+{
+    auto_plan plan;
+    plan_init(&plan, k->name);
+    if (istio_render(t, &plan, err) < 0 || plan_finish(&plan, err) < 0)
         return -1;
-    add_peers(p, mm, &t);
-    add_stubs(p, facts, at, &t);
-    plan_init(&mm->plan, mm->name);
-    arena_hold(p->arena, &mm->plan, (void (*)(void *))plan_done);
-    if (istio_render(&t, &mm->plan, err) < 0 || plan_finish(&mm->plan, err) < 0)
-        return -1;
-    mm->has_plan = true;
+    kept_take(&p->mesh->manager->kept, &plan, &k->plan);
+    p->mesh->manager->renders++;
+    k->plan_rev++;
     return 0;
+}
+
+/* Services change often, and most of them in nothing that a DNS entry has. */
+static int renew(struct mesh_pass *p, const struct topo_cluster *facts, size_t at, struct err *err)
+{
+    struct mesh_member *mm = &p->members[at];
+    struct mesh_kept *k = mm->kept;
+    struct istio_target t;
+    char stubs[JX_SHA256_HEX];
+    if (target_of(p, mm, &t, err) < 0)
+        return -1;
+    add_stubs(p, facts, at, &t);
+    hash_stubs(&t, stubs);
+    bool same = k->planned && k->inputs_rev == p->mesh->inputs.rev && str_eq(k->stubs, stubs);
+    k->planned = false;
+    if (!same && render(p, k, &t, err) < 0)
+        return -1;
+    k->planned = true;
+    memcpy(k->stubs, stubs, sizeof k->stubs);
+    k->inputs_rev = p->mesh->inputs.rev;
+    k->dns_rev = p->mesh->dns.rev;
+    return 0;
+}
+
+static bool current(const struct mesh *mesh, const struct mesh_kept *k)
+{
+    return k->planned && k->inputs_rev == mesh->inputs.rev && k->dns_rev == mesh->dns.rev;
+}
+
+static struct topo_cluster *all_facts(struct mesh_pass *p)
+{
+    struct topo_cluster *facts = arena_array(p->arena, p->n_members + 1, sizeof *facts);
+    for (size_t i = 0; i < p->n_members; i++)
+        facts[i] = facts_of(p, &p->members[i]);
+    return facts;
 }
 
 /* Nothing new is begun while a member is unresolved; what was begun is kept in order. */
@@ -174,18 +350,28 @@ static bool may_work(const struct mesh_pass *p, const struct mesh_member *mm)
 
 void mesh_plan(struct mesh_pass *p)
 {
+    struct topo_cluster *facts = NULL;
     if (p->stop_reason || p->mesh->root.state != ROOT_READY)
         return;
-    struct topo_cluster *facts = arena_array(p->arena, p->n_members + 1, sizeof *facts);
-    for (size_t i = 0; i < p->n_members; i++)
-        facts[i] = facts_of(p, &p->members[i]);
+    match_kept(p);
+    note_inputs(p);
+    note_dns(p);
+    note_world(p);
     for (size_t i = 0; i < p->n_members; i++) {
+        struct mesh_member *mm = &p->members[i];
         struct err err = {0};
-        if (!may_work(p, &p->members[i]) || render(p, facts, i, &err) == 0)
+        if (!may_work(p, mm))
             continue;
-        p->stop_reason = "Invalid";
-        p->stop_stalled = true;
-        p->stop_message = arena_printf(p->arena, "cluster %s: %s", p->members[i].name, err.msg);
-        return;
+        if (!current(p->mesh, mm->kept)) {
+            facts = facts ? facts : all_facts(p);
+            if (renew(p, facts, i, &err) < 0) {
+                p->stop_reason = "Invalid";
+                p->stop_stalled = true;
+                p->stop_message = arena_printf(p->arena, "cluster %s: %s", mm->name, err.msg);
+                return;
+            }
+        }
+        mm->plan = &mm->kept->plan;
+        mm->has_plan = true;
     }
 }

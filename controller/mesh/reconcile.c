@@ -36,6 +36,7 @@ static void mesh_free(struct manager *m, struct mesh *mesh)
     HASH_DEL(m->meshes, mesh);
     mesh_root_done(&mesh->root);
     istiod_views_done(mesh);
+    mesh_plans_done(mesh);
     free(mesh->ns);
     free(mesh->name);
     free(mesh->uid);

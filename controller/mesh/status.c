@@ -2,7 +2,9 @@
 /* From what a pass found to status: conditions per member and for the whole, and the strings of the printer columns. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
 #include "mesh/mesh.h"
@@ -56,6 +58,20 @@ static struct verdict member_reachable(const struct mesh_pass *p, const struct m
     return yes("Answering", "the API server answers");
 }
 
+/* Without the server's own words: they name another object each time, and a status that changes with each try never
+ * rests. */
+static struct verdict paused(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    int code = mm->cluster->breaker.code;
+    const char *why =
+        code ? arena_printf(p->arena, "HTTP %d", code) : "no connection, or no answer in time";
+    return no("WritesPaused",
+              arena_printf(p->arena,
+                           "cluster %s: its API server fails writes (%s): they are paused, and "
+                           "tried one at a time; next: look at its API server and webhooks",
+                           mm->name, why));
+}
+
 /* What keeps a wave: a write that fails, somebody else's object, or simply work. */
 static struct verdict working(const struct mesh_pass *p, const struct mesh_member *mm)
 {
@@ -72,6 +88,8 @@ static struct verdict working(const struct mesh_pass *p, const struct mesh_membe
                                "cluster %s: another controller keeps changing %s; next: look at "
                                "its metadata.managedFields",
                                mm->name, op->key));
+    if (mm->cluster->breaker.open)
+        return paused(p, mm);
     if (op && op->failures > 2)
         return no("ApplyFailed",
                   arena_printf(p->arena, "cluster %s: %s: %s", mm->name, op->key, op->err.msg));
@@ -313,14 +331,11 @@ static bool momentary(struct mesh_pass *p, bool ready)
     return left > 0;
 }
 
-static json_t *status_of(const struct mesh_pass *p)
+static json_t *status_of(const struct mesh_pass *p, struct verdict (*rows)[V_COUNT])
 {
-    struct verdict(*rows)[V_COUNT] = arena_array(p->arena, p->n_members + 1, sizeof *rows);
     json_t *clusters = json_array();
-    for (size_t i = 0; i < p->n_members; i++) {
-        judge_member(p, &p->members[i], rows[i]);
+    for (size_t i = 0; i < p->n_members; i++)
         json_array_append_new(clusters, member_row(p, &p->members[i], rows[i]));
-    }
     json_t *status =
         json_pack("{s:I, s:o, s:o}", "observedGeneration", (json_int_t)p->cr->meta.generation,
                   "conditions", conditions(p, rows), "clusters", clusters);
@@ -333,13 +348,67 @@ static json_t *status_of(const struct mesh_pass *p)
     return status;
 }
 
+/* --- what was told before --- */
+
+static void say(struct buf *b, const char *s)
+{
+    buf_append(b, s ? s : "", s ? strlen(s) + 1 : 1);
+}
+
+static void say_number(struct buf *b, int64_t n)
+{
+    buf_append(b, &n, sizeof n);
+}
+
+static void say_member(struct buf *b, const struct mesh_member *mm, const struct verdict v[V_COUNT])
+{
+    say(b, mm->name);
+    say(b, mm->network);
+    say_number(b, mm->view && mm->view->known ? mm->view->proxies : -1);
+    for (size_t i = 0; i < V_COUNT; i++) {
+        say_number(b, (int64_t)v[i].status);
+        say(b, v[i].reason);
+        say(b, v[i].message);
+    }
+}
+
+/* All that a status is made from: when it is as it was, and the status that was made then is the one in the hub, there
+ * is nothing to make. Returns whether it is. */
+static bool told(struct mesh_pass *p, struct verdict (*rows)[V_COUNT])
+{
+    enum { TOLD_MAX = 1048576 };
+    const struct mesh_root *r = &p->mesh->root;
+    auto_buf b = BUF_INIT(TOLD_MAX);
+    say(&b, jx_str(p->object->obj, "metadata.resourceVersion"));
+    say_number(&b, p->cr->meta.generation);
+    say(&b, p->stop_reason);
+    say(&b, p->stop_message);
+    say(&b, p->unresolved);
+    say(&b, p->unresolved_reason);
+    say(&b, p->data ? istio_data_version(p->data) : NULL);
+    say_number(&b, (int64_t)r->state + 4 * (p->leftovers > 0));
+    say(&b, r->info.sha256);
+    say(&b, r->err.msg);
+    for (size_t i = 0; i < p->n_members; i++)
+        say_member(&b, &p->members[i], rows[i]);
+    return mesh_facts_take(&p->mesh->told, &b);
+}
+
 void mesh_report(struct mesh_pass *p)
 {
     if (unsettled(p) && hub_has_report(p->object)) {
         pass_again(p, SETTLE_POLL_MS);
         return;
     }
-    auto_json *status = status_of(p);
+    struct verdict(*rows)[V_COUNT] = arena_array(p->arena, p->n_members + 1, sizeof *rows);
+    for (size_t i = 0; i < p->n_members; i++)
+        judge_member(p, &p->members[i], rows[i]);
+    if (told(p, rows) && p->mesh->told_all) {
+        p->mesh->unready_ms = 0;
+        return;
+    }
+    auto_json *status = status_of(p, rows);
+    p->mesh->told_all = json_equal(json_object_get(p->object->obj, "status"), status);
     if (!momentary(p, cond_is_true(json_object_get(status, "conditions"), "Ready")))
         hub_set_status(p->object, status);
 }

@@ -43,11 +43,12 @@ def panel(x, y, title, unit, rows):
 
 def draw(panels, columns=3):
     """panels: (title, unit, rows); a row is (name, median, worst round, "ours", "peer" or "floor")."""
-    height = TOP + max(len(p[2]) for p in panels) * ROW + 6
-    lines = -(-len(panels) // columns)
-    width, total = 2 * LEFT + columns * PANEL + (columns - 1) * GAP, lines * height + 2 * LEFT
+    lines = [panels[i : i + columns] for i in range(0, len(panels), columns)]
+    heights = [TOP + max(len(p[2]) for p in line) * ROW for line in lines]
+    width, total = 2 * LEFT + columns * PANEL + (columns - 1) * GAP, sum(heights) + LEFT
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{total}" viewBox="0 0 {width} {total}" role="img">']
     out += ["<!-- SPDX-License-Identifier: Apache-2.0 -->", "<title>Meshwright's Kubernetes client and its peers; shorter is better</title>", f"<style>{STYLE}</style>"]
-    for i, (title, unit, rows) in enumerate(panels):
-        out += panel(LEFT + i % columns * (PANEL + GAP), LEFT + i // columns * height, title, unit, rows)
+    for i, line in enumerate(lines):
+        for k, (title, unit, rows) in enumerate(line):
+            out += panel(LEFT + k * (PANEL + GAP), LEFT + sum(heights[:i]), title, unit, rows)
     return "\n".join([*out, "</svg>", ""])

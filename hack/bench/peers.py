@@ -47,7 +47,8 @@ def build_all(build):
     go = ["go", "build", "-trimpath", "-ldflags", "-s -w", "-o", f"{BIN}/", "./clientgo", "./controllerruntime", "./load", "./reaction"]
     subprocess.run(["nice", *go], cwd=here / "go", env=env, check=True)
     subprocess.run(["nice", "cargo", "build", "--quiet", "--release"], cwd=here / "rust", env=env, check=True)
-    subprocess.run(["make", "--no-print-directory", f"O={build}", f"{build}/hack/bench/c/bench", f"{build}/meshwright", f"{build}/kubesim"], cwd=ROOT, check=True)
+    targets = [f"{build}/{p}" for p in ("hack/bench/c/bench", "meshwright", "kubesim", "bench-writer")]
+    subprocess.run(["make", "--no-print-directory", f"O={build}", *targets, "build/crds.json", "istio-data"], cwd=ROOT, check=True)
 
 
 def ticks(pid):

@@ -73,16 +73,16 @@ def run_fleet(results, measure, config, peers, build, say):
         measure(results, "sim", fleet, config, peers, server)
 
 
-def run_restart(results, config, build, say):
-    """A controller whose work is done starts anew: see hack/bench/restart."""
+def run_controller(results, config, build, say):
+    """The whole controller: an install, silence, and a restart when its work is done; see fleet/fleet."""
     results.forget("restart")
     results.data.pop("restart", None)
     if not have(ROOT / build / "kubesim", results, "restart", say):
         return
-    command = [ROOT / "hack/bench/restart", ROOT / build, str(config.members)]
+    command = [ROOT / "hack/bench/fleet/fleet", "--meshes", str(config.meshes), "--size", str(config.mesh_size), "--quiet", "20", "--restart", "25"]
     said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, text=True)
+    if said.stdout:
+        results.data["restart"] = json.loads(said.stdout)
+        say(f"restart: {json.dumps(results.data['restart'])}")
     if said.returncode:
         results.fail("restart", said.stderr.strip().splitlines()[-1])
-        return
-    results.data["restart"] = json.loads(said.stdout)
-    say(f"restart: {said.stdout.strip()}")

@@ -12,10 +12,13 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "kubesim/kubesim.h"
+#include "json/jx.h"
 
 struct options {
     int64_t clusters, history, bookmark_ms;
     const char *prefix, *dir;
+    const char *log;
+    int64_t log_clusters;
     bool hub;
     struct kubesim_opts sim;
 };
@@ -23,21 +26,25 @@ struct options {
 struct program {
     uv_loop_t loop;
     struct kubesim *sim;
+    FILE *log;
+    const struct options *options;
     uv_signal_t term, interrupt, usr1;
 };
 
-static const char help[] =
-    "usage: kubesim [OPTION]...\n"
-    "  --clusters N      how many (default 1): PREFIX1 ...\n"
-    "  --prefix NAME     default member\n"
-    "  --hub             one more, named hub\n"
-    "  --address IP      default 127.0.0.1\n"
-    "  --port P          default: a free one\n"
-    "  --dir DIR         writes DIR/<cluster>.kubeconfig\n"
-    "  --history N       events kept per collection (default 1000)\n"
-    "  --bookmark-ms N   between bookmarks (default 60000)\n"
-    "  --act             Deployments become available, LoadBalancers get an address\n"
-    "SIGUSR1 prints counts as a line of JSON, SIGTERM and SIGINT end it.\n";
+static const char help[] = "usage: kubesim [OPTION]...\n"
+                           "  --clusters N      how many (default 1): PREFIX1 ...\n"
+                           "  --prefix NAME     default member\n"
+                           "  --hub             one more, named hub\n"
+                           "  --port P          default: a free one\n"
+                           "  --dir DIR         writes DIR/<cluster>.kubeconfig\n"
+                           "  --history N       events kept per collection (default 1000)\n"
+                           "  --bookmark-ms N   between bookmarks (default 60000)\n"
+                           "  --act             Deployments become available, LoadBalancers get an "
+                           "address, istiod is in sync\n"
+                           "  --log FILE        writes each write to the first clusters as a line "
+                           "of JSON, secrets included\n"
+                           "  --log-clusters N  how many of them (default 10)\n"
+                           "SIGUSR1 prints counts as a line of JSON, SIGTERM and SIGINT end it.\n";
 
 static bool number(const char *text, int64_t max, int64_t *ret)
 {
@@ -59,9 +66,6 @@ static bool option(struct options *o, int c)
     case 'u':
         o->hub = true;
         return true;
-    case 'A':
-        o->sim.address = optarg;
-        return true;
     case 'P':
         if (!number(optarg, 65535, &port))
             return false;
@@ -74,6 +78,11 @@ static bool option(struct options *o, int c)
         return number(optarg, 1000000, &o->history);
     case 'b':
         return number(optarg, 3600000, &o->bookmark_ms);
+    case 'l':
+        o->log = optarg;
+        return true;
+    case 'L':
+        return number(optarg, 100000, &o->log_clusters);
     case 'a':
         o->sim.act = true;
         return true;
@@ -89,16 +98,17 @@ static bool parse(int argc, char **argv, struct options *o)
         {"prefix", required_argument, NULL, 'p'},
         {"hub", no_argument, NULL, 'u'},
         {"port", required_argument, NULL, 'P'},
-        {"address", required_argument, NULL, 'A'},
         {"dir", required_argument, NULL, 'd'},
         {"history", required_argument, NULL, 'H'},
         {"bookmark-ms", required_argument, NULL, 'b'},
         {"act", no_argument, NULL, 'a'},
+        {"log", required_argument, NULL, 'l'},
+        {"log-clusters", required_argument, NULL, 'L'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
     int c;
-    *o = (struct options){.clusters = 1, .prefix = "member"};
+    *o = (struct options){.clusters = 1, .prefix = "member", .log_clusters = 10};
     while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
         if (c == 'h') {
             fputs(help, stdout);
@@ -148,6 +158,42 @@ static int add_all(const struct program *p, const struct options *o)
         if (add(p, o, name) < 0)
             return -1;
     }
+    return 0;
+}
+
+/* Of the first clusters: those whose name is the prefix and a small number. */
+static bool is_logged(const struct options *o, const char *cluster)
+{
+    int64_t n;
+    size_t len = strlen(o->prefix);
+    return strncmp(cluster, o->prefix, len) == 0 &&
+           str_to_i64(cluster + len, 1, o->log_clusters, &n) == 0;
+}
+
+static void on_request(void *arg, const struct sim_request *q)
+{
+    const struct program *p = arg;
+    if (str_eq(q->method, "GET") || !is_logged(p->options, q->cluster))
+        return;
+    auto_json *line = json_pack("{s:s, s:s, s:s++, s:s, s:s#}", "cluster", q->cluster, "method",
+                                q->method, "path", q->path, *q->query ? "?" : "", q->query, "type",
+                                q->content_type, "body", q->body, (int)q->body_len);
+    if (line && json_dumpf(line, p->log, JSON_COMPACT) == 0)
+        fputc('\n', p->log);
+}
+
+static int open_log(struct program *p, struct options *o)
+{
+    if (!o->log)
+        return 0;
+    int fd = open(o->log, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    p->log = fd < 0 ? NULL : fdopen(fd, "w");
+    if (!p->log) {
+        fprintf(stderr, "kubesim: can't write %s\n", o->log);
+        return -1;
+    }
+    o->sim.seen = on_request;
+    o->sim.seen_arg = p;
     return 0;
 }
 
@@ -206,6 +252,9 @@ int main(int argc, char **argv)
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
+    p.options = &o;
+    if (open_log(&p, &o) < 0)
+        return 1;
     uv_loop_init(&p.loop);
     p.sim = kubesim_new(&p.loop, &o.sim, &err);
     if (!p.sim) {
@@ -220,5 +269,7 @@ int main(int argc, char **argv)
     kubesim_free(p.sim);
     uv_run(&p.loop, UV_RUN_DEFAULT);
     uv_loop_close(&p.loop);
+    if (p.log)
+        fclose(p.log);
     return r == 0 ? 0 : 1;
 }

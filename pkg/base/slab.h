@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Slabs: blocks in large numbers for less than malloc takes. A block is named by 32 bits, has no header, and blocks of a
- * size share pages; pages that hold no block any more go back to the kernel. Blocks have no alignment beyond 8 bytes. */
+/* Slabs: blocks in large numbers for less than malloc takes. A block is named by 32 bits and has no header; blocks of a
+ * size share pages, and pages that hold no block any more go back to the kernel. Aligned to 8 bytes, no more. */
 #ifndef BASE_SLAB_H
 #define BASE_SLAB_H
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP to one server on a libuv loop: a pool of connections (one libcurl multi handle) and transfers over them.
+/* HTTP to one server on a libuv loop: transfers, and the connections that they share.
  *
- * HTTP/2 over TLS 1.2 or newer, always verified. Proxies, environment, redirects and user names in URLs are ignored.
+ * HTTP/2 (ours: http2.h), or HTTP/1.1 (libcurl) for servers that don't speak it; over TLS 1.2 or newer, always
+ * verified. A connection belongs to one pool and to those made over it, and so to one set of credentials. It is opened
+ * for the first transfer; without transfers it is closed after a while (60 s, HTTP/1.1 30 s).
+ * Proxies, environment, redirects and user names in URLs are ignored.
  * One thread; callbacks run on the loop, never before the function that started the transfer has returned. Every
  * function here may be called from any callback. */
 #ifndef HTTP_POOL_H
@@ -26,22 +29,40 @@ struct http_pool_opts {
     const char *tls_server_name; /* the name to ask for and to verify; NULL: the host of server */
     const char *ca;              /* PEM bundle; NULL: the system's roots */
     const char *cert, *key;      /* PEM, or NULL */
-    size_t buffer_size;          /* of each transfer; 0: 16 KiB */
-    size_t max_running;          /* transfers at a time, the others wait in line; 0: no bound */
-    /* HTTP/1.1, a connection for each running transfer. For calls: they are short, and libcurl 7.88 may hold a small
-     * answer or the end of a request back on a connection with several HTTP/2 streams. */
-    bool http1;
-    bool plain; /* http:// is accepted as well: for tests only */
+    /* Another pool, whose server, credentials and HTTP/2 connections are used; the above are not looked at. It may go
+     * first. */
+    const struct http_pool *over;
+    size_t max_running; /* transfers at a time, the others wait in line; 0: no bound */
+    bool http1;         /* HTTP/1.1, a connection for each running transfer */
+    size_t buffer_size; /* of each transfer over HTTP/1.1; 0: 16 KiB */
+    bool gzip;   /* over HTTP/1.1, answers may come compressed; data() gets them as they were */
+    bool plain;  /* http:// (HTTP/1.1) is accepted as well: for tests only */
+    int idle_ms; /* how long an HTTP/2 connection stays without transfers; 0: 60 s */
 };
 
 /* Copies what it needs. ERR_INVALID when server is no such URL. */
 struct http_pool *http_pool_new(uv_loop_t *loop, const struct http_pool_opts *o, struct err *err);
 /* Running transfers end as they are; then the pool is freed. Nothing may be started any more. */
 void http_pool_drain(struct http_pool *p);
-/* Drops all connections: running transfers end, later, as lost; the next ones connect anew. */
+/* Drops all connections, those shared with other pools too: running transfers end, later, as lost; the next ones
+ * connect anew. */
 void http_pool_reset(struct http_pool *p);
 /* Cancels all transfers and frees; memory goes when the loop has closed the handles. NULL is fine. */
 void http_pool_free(struct http_pool *p);
+
+/* Whether it finds connections that are open and dead on its own: over HTTP/2, where after 30 s of silence the server has
+ * 15 s to answer a PING. */
+bool http_pool_watches_life(const struct http_pool *p);
+/* Other times than these; without effect on HTTP/1.1. */
+void http_pool_set_silence(struct http_pool *p, int silence_ms, int answer_ms);
+
+/* Of the HTTP/2 connections. */
+struct http_stats {
+    unsigned open;        /* now, those on their way too */
+    unsigned connections; /* so far */
+    unsigned resumed;     /* of them, with a TLS session of an earlier one */
+};
+void http_pool_stats(const struct http_pool *p, struct http_stats *ret);
 
 enum http_fault {
     HTTP_OK,     /* there is an answer, complete, whatever its status */

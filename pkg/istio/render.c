@@ -15,17 +15,32 @@ char *istio_istiod_name(const char *revision)
     return revision && *revision ? xasprintf("istiod-%s", revision) : xstrdup("istiod");
 }
 
+/* The documents of a manifest as they are written; a copy, to be filled. */
+static json_t *parse(const char *manifest, struct err *err)
+{
+    enum { MANIFESTS_MAX = 32 };
+    static json_t *parsed
+        [MANIFESTS_MAX]; /* never changes once it is there, so a render stays a pure function */
+    size_t i = 0;
+    while (istio_manifests[i].name && !str_eq(istio_manifests[i].name, manifest))
+        i++;
+    if (!istio_manifests[i].name || i >= MANIFESTS_MAX) {
+        err_set(err, ERR_BUG, 0, "no such manifest");
+        return NULL;
+    }
+    if (!parsed[i])
+        parsed[i] = yaml_load_all(istio_manifests[i].data, istio_manifests[i].len, err);
+    return parsed[i] ? json_deep_copy(parsed[i]) : NULL;
+}
+
 json_t *render_docs(struct render *r, const char *manifest, json_t *vars)
 {
     auto_json *values = vars;
-    const struct istio_manifest *m = istio_manifests;
-    while (m->name && !str_eq(m->name, manifest))
-        m++;
-    if (!m->name || !vars) {
-        err_set(r->err, ERR_BUG, 0, "manifest %s: %s", manifest, vars ? "none" : "no values");
+    if (!vars) {
+        err_set(r->err, ERR_BUG, 0, "manifest %s: no values", manifest);
         return NULL;
     }
-    auto_json *docs = yaml_load_all(m->data, m->len, r->err);
+    auto_json *docs = parse(manifest, r->err);
     if (!docs || template_fill(docs, values, r->err) < 0) {
         err_wrap(r->err, "manifest %s", manifest);
         return NULL;

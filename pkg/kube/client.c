@@ -28,8 +28,11 @@ static void config_copy(struct kube_config *to, const struct kube_config *from)
     };
 }
 
-static int open_pools(struct kube_client *c, const struct kube_config *config,
-                      struct http_pool *pools[KUBE_CLASSES], struct err *err)
+/* Calls and lists go over the connection of the watches, so that a cluster has one. A lease must not wait behind a
+ * list. */
+static struct http_pool *open_pool(const struct kube_client *c, const struct kube_config *config,
+                                   enum kube_class class, const struct http_pool *over,
+                                   struct err *err)
 {
     static const size_t buffer[KUBE_CLASSES] = {[KUBE_CLASS_CALL] = 16 * 1024,
                                                 [KUBE_CLASS_LIST] = 256 * 1024,
@@ -43,20 +46,21 @@ static int open_pools(struct kube_client *c, const struct kube_config *config,
         .ca = config->ca,
         .cert = config->client_cert,
         .key = config->client_key,
+        .over = class == KUBE_CLASS_LEASE ? NULL : over,
+        .buffer_size = buffer[class],
+        .max_running = running[class],
         .plain = c->plain,
     };
-    for (size_t i = 0; i < KUBE_CLASSES; i++) {
-        o.buffer_size = buffer[i];
-        o.max_running = running[i];
-        o.http1 = i != KUBE_CLASS_WATCH;
-        pools[i] = http_pool_new(c->loop, &o, err);
-        if (pools[i])
-            continue;
-        while (i)
-            http_pool_free(pools[--i]);
-        return -1;
-    }
-    return 0;
+    return http_pool_new(c->loop, &o, err);
+}
+
+/* The others are opened for their first request, with options that were good for this one. */
+static struct http_pool *pool_for(struct kube_client *c, enum kube_class class)
+{
+    struct err err = {0};
+    if (!c->pools[class])
+        c->pools[class] = open_pool(c, &c->config, class, c->pools[KUBE_CLASS_WATCH], &err);
+    return c->pools[class];
 }
 
 static uint64_t seed(void)
@@ -76,7 +80,8 @@ static struct kube_client *client_new(uv_loop_t *loop, const struct clock *clock
     c->plain = plain;
     c->token_stale = true;
     c->random = seed();
-    if (open_pools(c, config, c->pools, err) < 0) {
+    c->pools[KUBE_CLASS_WATCH] = open_pool(c, config, KUBE_CLASS_WATCH, NULL, err);
+    if (!c->pools[KUBE_CLASS_WATCH]) {
         free(c);
         return NULL;
     }
@@ -99,16 +104,33 @@ struct kube_client *kube_client_new_plain(uv_loop_t *loop, const struct clock *c
     return client_new(loop, clock, name, config, true, err);
 }
 
-int kube_client_set_config(struct kube_client *c, const struct kube_config *config, struct err *err)
+static bool same_connection(const struct kube_config *a, const struct kube_config *b)
 {
-    struct http_pool *fresh[KUBE_CLASSES];
-    if (open_pools(c, config, fresh, err) < 0)
+    return str_eq(a->server, b->server) && str_eq(a->tls_server_name, b->tls_server_name) &&
+           str_eq(a->ca, b->ca) && str_eq(a->client_cert, b->client_cert) &&
+           str_eq(a->client_key, b->client_key);
+}
+
+static int renew_pools(struct kube_client *c, const struct kube_config *config, struct err *err)
+{
+    struct http_pool *fresh = open_pool(c, config, KUBE_CLASS_WATCH, NULL, err);
+    if (!fresh)
         return -1;
     kube_pulse_cancel(c);
     for (size_t i = 0; i < KUBE_CLASSES; i++) {
-        http_pool_drain(c->pools[i]);
-        c->pools[i] = fresh[i];
+        if (c->pools[i])
+            http_pool_drain(c->pools[i]);
+        c->pools[i] = NULL;
     }
+    c->pools[KUBE_CLASS_WATCH] = fresh;
+    return 0;
+}
+
+int kube_client_set_config(struct kube_client *c, const struct kube_config *config, struct err *err)
+{
+    /* A token goes with each request: the connections, and the watches on them, may stay. */
+    if (!same_connection(&c->config, config) && renew_pools(c, config, err) < 0)
+        return -1;
     struct kube_config old = c->config; /* config may be c's own */
     config_copy(&c->config, config);
     kube_config_done(&old);
@@ -224,7 +246,7 @@ struct http_transfer *kube_client_send(struct kube_client *c, enum kube_class cl
     };
     if (changes(q))
         c->writes++;
-    struct http_transfer *t = http_start(c->pools[class], &r, h, arg);
+    struct http_transfer *t = http_start(pool_for(c, class), &r, h, arg);
     xfree_secret(bearer);
     return t;
 }

@@ -8,7 +8,7 @@
 #include "kube/timer.h"
 #include "kube/watch.h"
 
-/* Connections of their own: an API server allows 100 streams on one, and a lease must not wait behind a list. */
+/* Lines of their own. Over HTTP/2 all but leases share a connection: a lease must not wait behind a list. */
 enum kube_class {
     KUBE_CLASS_CALL,
     KUBE_CLASS_LIST,
@@ -18,7 +18,7 @@ enum kube_class {
 };
 
 enum {
-    KUBE_CALLS_RUNNING = 8, /* at a time, each on a connection of its own */
+    KUBE_CALLS_RUNNING = 8, /* at a time */
     KUBE_LISTS_RUNNING = 4, /* likewise */
     KUBE_PULSE_SILENCE_MS = 30000,
     KUBE_PULSE_TIMEOUT_MS = 15000,
@@ -28,8 +28,8 @@ enum {
     KUBE_ERROR_BODY_MAX = 64 * 1024, /* of the answer to a stream that is an error */
 };
 
-/* Whether the connection of the watches still is alive. A watch may be silent for minutes, and libcurl 7.88 does not
- * check HTTP/2 PINGs: after a silence, a small request has to be answered over the same connection. */
+/* Whether the connections of the watches still are alive, where HTTP/2 does not find out on its own: a watch may be
+ * silent for minutes. After a silence, a small request has to be answered. */
 struct kube_pulse {
     struct kube_timer *timer;
     struct http_transfer *probe;
@@ -44,8 +44,8 @@ struct kube_client {
     char *name;
     struct kube_config config;
     bool plain;
-    struct http_pool *pools[KUBE_CLASSES];
-    char *token; /* from the file */
+    struct http_pool *pools[KUBE_CLASSES]; /* NULL: not used yet, but for that of the watches */
+    char *token;                           /* from the file */
     int64_t token_read_ms;
     bool token_stale; /* refused, or never read */
     uint64_t writes, random;

@@ -371,7 +371,7 @@ static void test_token_file(void **state)
 static void test_set_config(void **state)
 {
     struct fixture *f = *state;
-    struct answer before = {0}, after = {0};
+    struct answer before = {0}, after = {0}, other = {0};
     struct err err = {0};
     struct kube_config bad = {.server = f->client->config.ca};
     SCRIPT(f, 0, 200, "", "{}");
@@ -387,6 +387,10 @@ static void test_set_config(void **state)
     assert_non_null(strstr(f->head, "Bearer t0ken\r\n"));
     call(f, &get_x, &after);
     assert_non_null(strstr(f->head, "Bearer new\r\n"));
+    assert_int_equal(f->server.accepted, 1); /* only the token is another one */
+    config = (struct kube_config){.server = f->server.url, .ca = f->client->config.server};
+    assert_int_equal(kube_client_set_config(f->client, &config, NULL), 0);
+    call(f, &get_x, &other);
     assert_int_equal(f->server.accepted, 2);
     assert_int_equal(kube_client_set_config(f->client, &f->client->config, NULL), 0);
 }

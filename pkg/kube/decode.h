@@ -39,12 +39,15 @@ struct kube_list_meta {
 int kube_list_decoder_end(struct kube_list_decoder *d, struct kube_list_meta *ret, struct err *err);
 void kube_list_decoder_free(struct kube_list_decoder *d); /* NULL is fine */
 
-/* Holds memory only while a part of an event waits for its rest. */
+/* Holds memory only while a part of an event waits for its rest. As in client-go, what is no event that we know is
+ * skipped: it ends no watch. */
 struct kube_watch_decoder;
 struct kube_watch_decoder *kube_watch_decoder_new(enum kube_encoding e);
 int kube_watch_decode(struct kube_watch_decoder *d, const void *data, size_t len, kube_event_cb *cb,
                       void *arg, struct err *err);
-void kube_watch_decoder_free(struct kube_watch_decoder *d);
+void kube_watch_decoder_free(struct kube_watch_decoder *d); /* NULL is fine */
+/* Bytes of memory for what waits for its rest. */
+size_t kube_watch_decoder_held(const struct kube_watch_decoder *d);
 
 /* One object's fields, in either encoding. */
 int kube_read(enum kube_encoding e, const struct kube_field *table, const char *data, size_t len,

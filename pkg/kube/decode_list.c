@@ -8,7 +8,6 @@
 #include "base/mem.h"
 #include "kube/items.h"
 #include "kube/wire.h"
-#include "json/jx.h"
 
 enum { KEEP_BYTES = 64 * 1024 }; /* a buffer that once was larger is given back */
 
@@ -88,6 +87,11 @@ static void set_text(char **at, const char *s, size_t len)
 }
 
 enum { META_VERSION = 1, META_NEXT };
+static const struct kube_field list_meta[] = {
+    {2, "resourceVersion", KUBE_TYPE_STRING, META_VERSION, NULL},
+    {3, "continue", KUBE_TYPE_STRING, META_NEXT, NULL},
+    {0},
+};
 
 static int on_meta(void *arg, const struct kube_value *v)
 {
@@ -98,12 +102,7 @@ static int on_meta(void *arg, const struct kube_value *v)
 
 static int read_meta(struct kube_list_decoder *d, const char *data, size_t len)
 {
-    static const struct kube_field table[] = {
-        {2, "resourceVersion", KUBE_TYPE_STRING, META_VERSION, NULL},
-        {3, "continue", KUBE_TYPE_STRING, META_NEXT, NULL},
-        {0},
-    };
-    return kube_read_proto(table, data, len, on_meta, d, d->err);
+    return kube_read_proto(list_meta, data, len, on_meta, d, d->err);
 }
 
 /* A body whose last byte is there. */
@@ -284,14 +283,14 @@ static int end_proto(const struct kube_list_decoder *d, struct err *err)
 
 static int end_json(struct kube_list_decoder *d, struct err *err)
 {
-    auto_json *rest = kube_items_end(&d->json, err);
-    const char *version = jx_str(rest, "metadata.resourceVersion");
-    const char *next = jx_str(rest, "metadata.continue");
-    if (!rest)
+    static const struct kube_field table[] = {
+        {1, "metadata", KUBE_TYPE_MESSAGE, 0, list_meta},
+        {0},
+    };
+    const struct buf *rest = &d->json.rest;
+    if (kube_items_complete(&d->json, err) < 0)
         return -1;
-    set_text(&d->version, version, version ? strlen(version) : 0);
-    set_text(&d->next_page, next, next ? strlen(next) : 0);
-    return 0;
+    return kube_read_json(table, rest->data, rest->len, on_meta, d, err);
 }
 
 int kube_list_decoder_end(struct kube_list_decoder *d, struct kube_list_meta *ret, struct err *err)

@@ -360,6 +360,9 @@ static void test_watch(void **state)
         struct seen s = {KUBE_ENCODING_PROTO, BUF_INIT(4096), 0, 0};
         assert_int_equal(decode_watch(d, stream.data, stream.len, piece, &s, NULL), 0);
         assert_string_equal(s.text.data, "0 1=ADDED|1 1=MODIFIED|3 1=BOOKMARK|2 1=DELETED|");
+        assert_int_equal(kube_watch_decoder_held(d), 0);
+        assert_int_equal(kube_watch_decode(d, "\0", 1, on_event, &s, NULL), 0);
+        assert_int_not_equal(kube_watch_decoder_held(d), 0);
         kube_watch_decoder_free(d);
         buf_done(&s.text);
     }
@@ -378,6 +381,9 @@ static void test_watch_json(void **state)
         struct seen s = {KUBE_ENCODING_JSON, BUF_INIT(4096), 0, 0};
         assert_int_equal(decode_watch(d, stream, sizeof stream - 1, piece, &s, NULL), 0);
         assert_string_equal(s.text.data, "0 1=a|4 1=b|");
+        assert_int_equal(kube_watch_decoder_held(d), 0);
+        assert_int_equal(kube_watch_decode(d, "{", 1, on_event, &s, NULL), 0);
+        assert_int_not_equal(kube_watch_decoder_held(d), 0);
         kube_watch_decoder_free(d);
         buf_done(&s.text);
     }
@@ -399,6 +405,44 @@ static void test_watch_stop(void **state)
         kube_watch_decoder_free(d);
         buf_done(&s.text);
     }
+}
+
+struct bounds {
+    const char *from, *to;
+    int n;
+};
+
+static int in_bounds(void *arg, const char *data, size_t len)
+{
+    struct bounds *b = arg;
+    assert_true(data >= b->from && data + len <= b->to);
+    b->n++;
+    return 0;
+}
+
+static int event_in_bounds(void *arg, enum kube_event_type type, const char *data, size_t len)
+{
+    (void)type;
+    return in_bounds(arg, data, len);
+}
+
+/* What lies whole in a piece is given as it lies there. */
+static void test_no_copy(void **state)
+{
+    auto_buf list = small_list(), stream = BUF_INIT(4096);
+    struct buf obj = service("a");
+    struct kube_list_decoder *l = kube_list_decoder_new(KUBE_ENCODING_PROTO);
+    struct kube_watch_decoder *w = kube_watch_decoder_new(KUBE_ENCODING_PROTO);
+    struct bounds b = {list.data, list.data + list.len, 0};
+    (void)state;
+    assert_int_equal(kube_list_decode(l, list.data, list.len, in_bounds, &b, NULL), 0);
+    assert_int_equal(b.n, 3);
+    put_frame(&stream, "ADDED", "Service", &obj);
+    b = (struct bounds){stream.data, stream.data + stream.len, 0};
+    assert_int_equal(kube_watch_decode(w, stream.data, stream.len, event_in_bounds, &b, NULL), 0);
+    assert_int_equal(b.n, 1);
+    kube_list_decoder_free(l);
+    kube_watch_decoder_free(w);
 }
 
 /* 16 MiB and no more; refused by what the length says, before any byte of it is kept. */
@@ -427,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_sizes),           cmocka_unit_test(test_head_count),
         cmocka_unit_test(test_watch),           cmocka_unit_test(test_watch_json),
         cmocka_unit_test(test_watch_stop),      cmocka_unit_test(test_watch_size),
+        cmocka_unit_test(test_no_copy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,6 +38,11 @@ void kube_watch_decoder_free(struct kube_watch_decoder *d)
     free(d);
 }
 
+size_t kube_watch_decoder_held(const struct kube_watch_decoder *d)
+{
+    return d->lines.partial.cap + d->part.cap;
+}
+
 /* metav1.WatchEvent */
 enum { EVENT_TYPE = 1, EVENT_OBJECT };
 static const struct kube_field watch_event[] = {
@@ -98,7 +103,6 @@ static int read_event(enum kube_encoding e, const char *data, size_t len, struct
     return 0;
 }
 
-/* As client-go, we do not end a watch for an event that we do not understand. */
 static int on_event(void *arg, const char *data, size_t len)
 {
     struct kube_watch_decoder *d = arg;

@@ -124,13 +124,16 @@ int kube_items_feed(struct kube_items *s, const char *data, size_t len, kube_ite
     return 0;
 }
 
+int kube_items_complete(const struct kube_items *s, struct err *err)
+{
+    if (s->depth || s->string || !s->rest.len)
+        return err_set(err, ERR_TRANSIENT, 0, "the list is not complete");
+    return 0;
+}
+
 json_t *kube_items_end(struct kube_items *s, struct err *err)
 {
-    if (s->depth || s->string || !s->rest.len) {
-        err_set(err, ERR_TRANSIENT, 0, "the list is not complete");
-        return NULL;
-    }
-    return jx_load(s->rest.data, s->rest.len, err);
+    return kube_items_complete(s, err) < 0 ? NULL : jx_load(s->rest.data, s->rest.len, err);
 }
 
 void kube_items_done(struct kube_items *s)

@@ -36,7 +36,9 @@ typedef int kube_items_cb(void *arg, const char *text, size_t len);
 /* Returns 0, what the callback returned, or -1 with err when a bound is passed or it is no JSON object. */
 int kube_items_feed(struct kube_items *s, const char *data, size_t len, kube_items_cb *cb,
                     void *arg, struct err *err);
-/* After the last byte: the document without its items, a new reference. NULL when it is not complete. */
+/* After the last byte: 0 when the document is complete; without its items it is in rest. */
+int kube_items_complete(const struct kube_items *s, struct err *err);
+/* The same as a tree, a new reference. NULL when it is not complete. */
 json_t *kube_items_end(struct kube_items *s, struct err *err);
 void kube_items_done(struct kube_items *s); /* usable again afterwards */
 

@@ -16,6 +16,14 @@
 
 enum { CA_CERTS_MAX = 500, TOKEN_MAX = 65536, NAME_MAX_BYTES = 63 };
 
+static enum kubeconfig_server_rule rule_of(enum kubeconfig_trust trust)
+{
+    if (trust == KUBECONFIG_OWN)
+        return KUBECONFIG_SERVER_OWN;
+    return trust == KUBECONFIG_MEMBER_LOCAL ? KUBECONFIG_SERVER_MEMBER_LOCAL
+                                            : KUBECONFIG_SERVER_MEMBER;
+}
+
 /* Where we are: what a complaint names. */
 struct reader {
     enum kubeconfig_trust trust;
@@ -121,11 +129,12 @@ static int refuse(const struct reader *r, const struct entry *e, const struct re
 static int check_cluster(const struct reader *r, const struct entry *e)
 {
     const char *server;
-    bool member = r->trust == KUBECONFIG_MEMBER;
+    bool member = r->trust != KUBECONFIG_OWN;
     if (refuse(r, e, cluster_never) < 0 || (member && refuse(r, e, cluster_files) < 0) ||
         get_str(r, e, "server", &server) < 0)
         return -1;
-    const char *problem = server ? kubeconfig_server_problem(server, member) : "is missing";
+    const char *problem =
+        server ? kubeconfig_server_problem(server, rule_of(r->trust)) : "is missing";
     return problem ? fail(r, e->at, "server", problem) : 0;
 }
 
@@ -133,7 +142,7 @@ static int check_user(const struct reader *r, const struct entry *e)
 {
     if (refuse(r, e, user_never) < 0)
         return -1;
-    return r->trust == KUBECONFIG_MEMBER ? refuse(r, e, user_files) : 0;
+    return r->trust != KUBECONFIG_OWN ? refuse(r, e, user_files) : 0;
 }
 
 /* The three lists of the document. */
@@ -298,7 +307,7 @@ static int take_user(const struct reader *r, const struct entry *e, struct kube_
         return fail(r, e->at, "client-certificate-data", "is missing beside the key");
     if (c->client_cert && pki_check_pair(c->client_cert, c->client_key, &cause) < 0)
         return fail(r, e->at, "client-certificate-data", cause.msg);
-    if (!c->client_cert && !c->token && !c->token_file && r->trust == KUBECONFIG_MEMBER)
+    if (!c->client_cert && !c->token && !c->token_file && r->trust != KUBECONFIG_OWN)
         return fail(r, e->at, NULL, "has neither a token nor a client certificate");
     return 0;
 }
@@ -324,7 +333,7 @@ static int take_context(const struct reader *r, const json_t *doc, struct kube_c
         return -1;
     if (!cluster_name)
         return fail(r, context.at, "cluster", "is missing");
-    if (!user_name && r->trust == KUBECONFIG_MEMBER)
+    if (!user_name && r->trust != KUBECONFIG_OWN)
         return fail(r, context.at, "user", "is missing");
     if (namespace && !is_namespace(namespace))
         return fail(r, context.at, "namespace", "is no name of a namespace");

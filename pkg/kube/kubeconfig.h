@@ -26,6 +26,7 @@ void kube_config_done(struct kube_config *c); /* wipes token and key; safe on {0
 enum kubeconfig_trust {
     KUBECONFIG_OWN,    /* our own hub's file: paths for token, certificate, key and CA are read */
     KUBECONFIG_MEMBER, /* a member's Secret: inline data only */
+    KUBECONFIG_MEMBER_LOCAL, /* likewise, but its server may be on this machine (127/8, ::1, localhost) */
 };
 
 /* Reads the current context of a kubeconfig (YAML or JSON). For KUBECONFIG_MEMBER everything dangerous is refused, even

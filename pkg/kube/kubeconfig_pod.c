@@ -44,7 +44,7 @@ static int fill_from_pod(const char *root, struct kube_config *c, struct err *er
     if (!c->server)
         return err_set(err, ERR_INVALID, 0,
                        "not in a pod: KUBERNETES_SERVICE_HOST and _PORT are not set");
-    const char *problem = kubeconfig_server_problem(c->server, false);
+    const char *problem = kubeconfig_server_problem(c->server, KUBECONFIG_SERVER_OWN);
     if (problem)
         return err_set(err, ERR_INVALID, 0, "KUBERNETES_SERVICE_HOST or _PORT: %s", problem);
     char *token = pod_file(root, "token", err);

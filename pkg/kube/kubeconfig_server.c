@@ -111,8 +111,20 @@ static bool is_dangerous(const struct authority *a)
     return is_name_of(a->host, "localhost") || is_name_of(a->host, "metadata.google.internal");
 }
 
-const char *kubeconfig_server_problem(const char *url, bool untrusted)
+static bool is_loopback(const struct authority *a)
 {
+    struct in6_addr six;
+    struct in_addr four;
+    if (a->v6)
+        return inet_pton(AF_INET6, a->host, &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+    if (inet_pton(AF_INET, a->host, &four) == 1)
+        return ntohl(four.s_addr) >> 24 == 127;
+    return str_eq(a->host, "localhost");
+}
+
+const char *kubeconfig_server_problem(const char *url, enum kubeconfig_server_rule rule)
+{
+    bool untrusted = rule != KUBECONFIG_SERVER_OWN;
     bool https = strncasecmp(url, "https://", 8) == 0, http = strncasecmp(url, "http://", 7) == 0;
     if (strlen(url) > URL_MAX)
         return "the URL is too long";
@@ -132,6 +144,8 @@ const char *kubeconfig_server_problem(const char *url, bool untrusted)
         return problem;
     if (strspn(a.path, path_chars) != strlen(a.path) || strstr(a.path, "/.."))
         return "the path is not usable";
+    if (rule == KUBECONFIG_SERVER_MEMBER_LOCAL && is_loopback(&a))
+        return NULL;
     if (untrusted && is_dangerous(&a))
         return "a loopback, link-local or metadata address is not allowed";
     return NULL;

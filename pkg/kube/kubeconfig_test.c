@@ -407,10 +407,19 @@ static void test_server_addresses(void **state)
         "http://10.0.0.1",
     };
     for (size_t i = 0; i < sizeof dangerous / sizeof *dangerous; i++) {
-        if (!kubeconfig_server_problem(dangerous[i], true))
+        if (!kubeconfig_server_problem(dangerous[i], KUBECONFIG_SERVER_MEMBER))
             fail_msg("accepted: %s", dangerous[i]);
-        assert_null(kubeconfig_server_problem(dangerous[i], false));
+        assert_null(kubeconfig_server_problem(dangerous[i], KUBECONFIG_SERVER_OWN));
     }
+    static const char *const local[] = {"https://127.0.0.1:6443/clusters/a", "https://localhost:1",
+                                        "https://[::1]", "https://127.9.9.9"};
+    for (size_t i = 0; i < sizeof local / sizeof *local; i++)
+        assert_null(kubeconfig_server_problem(local[i], KUBECONFIG_SERVER_MEMBER_LOCAL));
+    static const char *const not_local[] = {"https://169.254.169.254", "https://[fe80::1]",
+                                            "http://127.0.0.1", "https://0.0.0.0",
+                                            "https://metadata.google.internal"};
+    for (size_t i = 0; i < sizeof not_local / sizeof *not_local; i++)
+        assert_non_null(kubeconfig_server_problem(not_local[i], KUBECONFIG_SERVER_MEMBER_LOCAL));
     static const char *const fine[] = {
         "https://10.0.0.1",
         "https://10.0.0.1:6443/",
@@ -425,8 +434,9 @@ static void test_server_addresses(void **state)
         "https://h:65535",
     };
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
-        if (kubeconfig_server_problem(fine[i], true))
-            fail_msg("%s: %s", fine[i], kubeconfig_server_problem(fine[i], true));
+        if (kubeconfig_server_problem(fine[i], KUBECONFIG_SERVER_MEMBER))
+            fail_msg("%s: %s", fine[i],
+                     kubeconfig_server_problem(fine[i], KUBECONFIG_SERVER_MEMBER));
     static const char *const broken[] = {
         "https://h:65536",    "https://h:",   "https://h:1x",
         "https://h:00000443", "https://[::1", "https://[fe80::1%25eth0]",
@@ -436,7 +446,7 @@ static void test_server_addresses(void **state)
         "https:/h",           "://h",         "https://@h",
     };
     for (size_t i = 0; i < sizeof broken / sizeof *broken; i++)
-        if (!kubeconfig_server_problem(broken[i], false))
+        if (!kubeconfig_server_problem(broken[i], KUBECONFIG_SERVER_OWN))
             fail_msg("accepted: %s", broken[i]);
 }
 

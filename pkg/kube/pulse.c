@@ -23,6 +23,10 @@ static void on_time(void *arg)
         kube_timer_start(p->timer, p->silence_ms - silent);
         return;
     }
+    if (http_pool_watches_life(c->pools[KUBE_CLASS_WATCH])) {
+        kube_timer_start(p->timer, p->silence_ms);
+        return;
+    }
     struct kube_request q = {.method = "GET", .path = "/version", .timeout_ms = p->timeout_ms};
     p->sent_ms = now;
     p->probe = kube_client_send(c, KUBE_CLASS_WATCH, &q, &handler, c);

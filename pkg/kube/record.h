@@ -31,12 +31,12 @@ enum {
     KUBE_RECORD_MAX = 1024 * 1024, /* bytes of one record */
 };
 
-/* Packed; kube_record_size() bytes, may be copied byte by byte, needs no alignment. Lives for this process only (numbers
- * of interned strings are in it). */
+/* Packed; kube_record_size() bytes, may be copied byte by byte, needs no alignment. For this process only: numbers of
+ * interned strings are in it. */
 struct kube_record;
 
-/* Strings are NULL when absent or empty, except name, which is always there. They are borrowed from the record, from the
- * interned strings (which stay), or, where it is said, from the view itself, so a view is not copied. */
+/* Strings are NULL when absent or empty, except name, which is always there. They are borrowed from the record, from
+ * the interned strings (which stay), or, where it is said, from the view itself: do not copy a view. */
 struct kube_meta {
     const char *ns, *name;
     const char *uid, *rv;                   /* the view's */

@@ -54,8 +54,8 @@ enum kube_record_flag {
     KUBE_FLAG_AVAILABLE = 32,
 };
 
-/* A port: a byte of these and a protocol, then what they say: number (LEB128, zigzag), name, protocol, appProtocol, each
- * text up to its NUL. */
+/* A port: a byte of these and a protocol, then what they say: number (LEB128, zigzag), name, protocol, appProtocol;
+ * texts up to their NUL. */
 enum kube_record_port {
     KUBE_PORT_NUMBER = 1,
     KUBE_PORT_NAME = 2,

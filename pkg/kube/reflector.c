@@ -40,6 +40,13 @@ static bool set_version(char to[KUBE_VERSION_MAX], const char *rv)
     return true;
 }
 
+/* Both are numbers (KEP-5504), and a is the smaller one. */
+static bool is_older(const char *a, const char *b)
+{
+    int64_t x, y;
+    return str_to_i64(a, 0, INT64_MAX, &x) == 0 && str_to_i64(b, 0, INT64_MAX, &y) == 0 && x < y;
+}
+
 static void report(struct kube_reflector *r, const struct err *err, struct kube_output *out)
 {
     enum err_class class = err ? err->class : ERR_NONE;
@@ -55,13 +62,14 @@ static void start_watch(struct kube_reflector *r, bool initial, struct kube_outp
     unsigned span = KUBE_WATCH_MOST_S - KUBE_WATCH_LEAST_S;
     r->phase = KUBE_REFLECTOR_OPENING;
     r->initial = initial;
+    r->unordered = !*r->rv || str_eq(r->rv, "0");
     r->timeout_s = KUBE_WATCH_LEAST_S + (unsigned)(kube_random(&r->random) % span);
     out->action = KUBE_ACTION_WATCH;
 }
 
 static void start_list(struct kube_reflector *r, struct kube_output *out)
 {
-    if (r->watch_list) {
+    if (r->watch_list && !r->list_once) {
         start_watch(r, true, out);
         return;
     }
@@ -82,6 +90,8 @@ static void start_wait(struct kube_reflector *r, bool rewatch, const struct err 
         r->backoff_ms = KUBE_BACKOFF_MAX_MS;
     if (err && (int64_t)err->retry_after_ms > out->wait_ms)
         out->wait_ms = err->retry_after_ms;
+    if (out->wait_ms > KUBE_RETRY_AFTER_MAX_MS)
+        out->wait_ms = KUBE_RETRY_AFTER_MAX_MS;
     r->phase = KUBE_REFLECTOR_WAITING;
     r->rewatch = rewatch;
     forget_page(r);
@@ -121,7 +131,7 @@ static void opened(struct kube_reflector *r, int64_t now, struct kube_output *ou
 
 static void complete(struct kube_reflector *r, struct kube_output *out)
 {
-    r->full = r->version_lost = false;
+    r->full = r->version_lost = r->list_once = false;
     r->synced = out->synced = true;
     report(r, NULL, out);
 }
@@ -131,12 +141,17 @@ static void page(struct kube_reflector *r, const struct kube_input *in, int64_t 
                  struct kube_output *out)
 {
     static const struct err nameless = {.class = ERR_BUG, .msg = "a list has no resourceVersion"};
-    if (!r->next_page && !set_version(r->list_rv, in->version)) {
-        report(r, &nameless, out);
+    static const struct err endless = {.class = ERR_INVALID, .msg = "a list has too many pages"};
+    bool more = *str_or(in->next_page, "") != '\0', named = true;
+    if (!r->next_page) {
+        r->pages = 0;
+        named = set_version(r->list_rv, in->version);
+    }
+    if (!named || (more && ++r->pages >= KUBE_PAGES_MAX)) {
+        report(r, named ? &endless : &nameless, out);
         start_wait(r, false, NULL, now, out);
         return;
     }
-    bool more = *str_or(in->next_page, "") != '\0';
     if (more && !*r->rv && !r->version_lost)
         r->paginated = true;
     forget_page(r);
@@ -167,6 +182,12 @@ static void list_failed(struct kube_reflector *r, const struct err *err, int64_t
     }
 }
 
+/* The server can't be reached, or has no time: nothing is known of the request. */
+static bool is_away(const struct err *err)
+{
+    return err && (err->class == ERR_THROTTLED || (err->class == ERR_TRANSIENT && !err->code));
+}
+
 /* Objects that the server keeps sending before its own end-of-list mark, or that it never marks. */
 static void initial_failed(struct kube_reflector *r, const struct err *err, int64_t now,
                            struct kube_output *out)
@@ -184,6 +205,7 @@ static void initial_failed(struct kube_reflector *r, const struct err *err, int6
     } else {
         if (err)
             report(r, err, out);
+        r->list_once = was_open || !is_away(err);
         start_wait(r, false, err, now, out);
     }
 }
@@ -191,19 +213,19 @@ static void initial_failed(struct kube_reflector *r, const struct err *err, int6
 static void not_opened(struct kube_reflector *r, const struct err *err, int64_t now,
                        struct kube_output *out)
 {
-    bool away = err && (err->class == ERR_THROTTLED || (err->class == ERR_TRANSIENT && !err->code));
     if (err && err->class != ERR_EXPIRED)
         report(r, err, out);
-    start_wait(r, away, err, now, out);
+    start_wait(r, is_away(err), err, now, out);
 }
 
 static void watch_ended(struct kube_reflector *r, const struct err *err, int64_t now,
                         struct kube_output *out)
 {
     bool brief = now - r->opened_ms < KUBE_WATCH_SHORT_MS;
+    r->brief = brief ? r->brief + 1 : 0;
     if (brief && !r->events)
         start_wait(r, false, NULL, now, out);
-    else if (brief && err)
+    else if (brief && (err || r->brief > KUBE_BRIEF_MAX))
         start_wait(r, true, NULL, now, out);
     else
         start_watch(r, false, out);
@@ -252,10 +274,15 @@ static void event(struct kube_reflector *r, const struct kube_input *in, int64_t
         /* Until its end mark, the stream's versions are those of single objects, in no order. */
         if (in->event != KUBE_EVENT_BOOKMARK || !in->initial_end)
             return;
-        r->initial = false;
+        r->initial = r->unordered = false;
         complete(r, out);
+        set_version(r->rv, in->version);
+        return;
     }
-    set_version(r->rv, in->version);
+    /* A watch from nowhere begins with what there is, likewise. */
+    r->unordered = r->unordered && in->event == KUBE_EVENT_ADDED;
+    if (!r->unordered && in->version && !is_older(in->version, r->rv))
+        set_version(r->rv, in->version);
 }
 
 struct kube_output kube_reflector_step(struct kube_reflector *r, const struct kube_input *in,

@@ -19,7 +19,10 @@ enum {
     KUBE_BACKOFF_MS = 800,
     KUBE_BACKOFF_MAX_MS = 30000,
     KUBE_BACKOFF_RESET_MS = 120000,
-    KUBE_VERSION_MAX = 128, /* bytes of a resourceVersion, NUL included */
+    KUBE_RETRY_AFTER_MAX_MS = 60000, /* what a server may ask for */
+    KUBE_BRIEF_MAX = 4,     /* short watches in a row before a pause, though they told something */
+    KUBE_PAGES_MAX = 20000, /* of one list */
+    KUBE_VERSION_MAX = 64,  /* bytes of a resourceVersion, NUL included */
 };
 
 enum kube_reflector_phase {
@@ -33,7 +36,9 @@ enum kube_reflector_phase {
 struct kube_reflector {
     enum kube_reflector_phase phase;
     bool watch_list;           /* may be tried */
+    bool list_once;            /* but it failed: this time a list */
     bool initial;              /* the watch sends the initial events at present */
+    bool unordered;            /* the watch's versions say nothing yet */
     bool synced;               /* at least once */
     bool paginated;            /* the server cut the first list: it has no watch cache */
     bool full;                 /* list without limit: the continue token expired */
@@ -45,6 +50,8 @@ struct kube_reflector {
     unsigned timeout_s;
     int64_t opened_ms;
     unsigned events;
+    unsigned brief; /* short watches in a row */
+    unsigned pages; /* of the list that is being read */
     int64_t backoff_ms, backoff_at_ms;
     uint64_t random;
     enum err_class reported;

@@ -57,6 +57,14 @@ static void error_event(struct fixture *f, enum err_class class, unsigned retry_
     f->out.err = NULL;
 }
 
+static void initial_end(struct fixture *f, const char *version)
+{
+    step(f, (struct kube_input){.type = KUBE_INPUT_EVENT,
+                                .event = KUBE_EVENT_BOOKMARK,
+                                .version = version,
+                                .initial_end = true});
+}
+
 static void assert_query(const struct fixture *f, const char *want)
 {
     auto_buf q = BUF_INIT(1000);
@@ -384,10 +392,7 @@ static void test_watch_list(void **state)
     assert_true(f->out.upsert);
     event(f, KUBE_EVENT_BOOKMARK, "95"); /* not yet the end */
     assert_false(f->out.synced);
-    step(f, (struct kube_input){.type = KUBE_INPUT_EVENT,
-                                .event = KUBE_EVENT_BOOKMARK,
-                                .version = "100",
-                                .initial_end = true});
+    initial_end(f, "100");
     assert_true(f->out.synced);
     assert_int_equal(f->out.action, KUBE_ACTION_NONE);
     event(f, KUBE_EVENT_MODIFIED, "101");
@@ -434,6 +439,134 @@ static void test_watch_list_refused(void **state)
     assert_int_equal(f->out.action, KUBE_ACTION_LIST);
 }
 
+/* At "0" the server begins with what it has, in no order. */
+static void test_watch_from_zero(void **state)
+{
+    struct fixture *f = *state;
+    go(f);
+    opened(f);
+    page(f, "0", NULL);
+    assert_watch(f, "0");
+    opened(f);
+    event(f, KUBE_EVENT_ADDED, "90");
+    event(f, KUBE_EVENT_ADDED, "30");
+    assert_true(f->out.upsert);
+    f->now += 5000;
+    ended(f, ERR_TRANSIENT, 0);
+    assert_watch(f, "0");
+    opened(f);
+    event(f, KUBE_EVENT_ADDED, "90");
+    event(f, KUBE_EVENT_MODIFIED, "91");
+    event(f, KUBE_EVENT_ADDED, "92");
+    f->now += 5000;
+    ended(f, ERR_NONE, 0);
+    assert_watch(f, "92");
+}
+
+static void test_version_does_not_go_back(void **state)
+{
+    struct fixture *f = *state;
+    reach_watch(f);
+    event(f, KUBE_EVENT_MODIFIED, "100");
+    event(f, KUBE_EVENT_MODIFIED, "99");
+    assert_true(f->out.upsert);
+    event(f, KUBE_EVENT_BOOKMARK, "9");
+    f->now += 5000;
+    ended(f, ERR_NONE, 0);
+    assert_watch(f, "100");
+    opened(f);
+    event(f, KUBE_EVENT_BOOKMARK, "abc"); /* can't be compared: the newest */
+    f->now += 5000;
+    ended(f, ERR_NONE, 0);
+    assert_watch(f, "abc");
+    /* Another state of the whole: what a list at "" says counts, though it be older. */
+    opened(f);
+    error_event(f, ERR_EXPIRED, 0);
+    go(f);
+    ended(f, ERR_EXPIRED, 410);
+    opened(f);
+    page(f, "5", "");
+    assert_watch(f, "5");
+}
+
+static void test_retry_after_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    reach_watch(f);
+    error_event(f, ERR_THROTTLED, 4000000000u);
+    assert_waits(f, KUBE_RETRY_AFTER_MAX_MS, KUBE_RETRY_AFTER_MAX_MS);
+}
+
+/* A server that ends every watch at once, each time with an event: not at the speed of the network. */
+static void test_brief_watches_are_not_endless(void **state)
+{
+    struct fixture *f = *state;
+    reach_watch(f);
+    int n = 0;
+    do {
+        event(f, KUBE_EVENT_BOOKMARK, "9");
+        ended(f, ERR_NONE, 0);
+        if (f->out.action == KUBE_ACTION_WATCH)
+            opened(f);
+    } while (f->out.action != KUBE_ACTION_WAIT && ++n < 100);
+    assert_in_range(n, 1, KUBE_BRIEF_MAX);
+    go(f);
+    assert_watch(f, "9"); /* and no new list */
+    opened(f);
+    event(f, KUBE_EVENT_BOOKMARK, "10");
+    f->now += 5000;
+    ended(f, ERR_NONE, 0); /* a good one */
+    opened(f);
+    event(f, KUBE_EVENT_BOOKMARK, "11");
+    ended(f, ERR_NONE, 0);
+    assert_watch(f, "11");
+}
+
+static void test_pages_are_not_endless(void **state)
+{
+    struct fixture *f = *state;
+    int n = 0;
+    go(f);
+    opened(f);
+    do
+        page(f, "7", "more");
+    while (f->out.action == KUBE_ACTION_LIST && ++n <= KUBE_PAGES_MAX);
+    assert_int_equal(n, KUBE_PAGES_MAX - 1);
+    assert_int_equal(f->out.action, KUBE_ACTION_WAIT);
+    assert_true(f->out.report);
+    f->out.err = NULL;
+    go(f);
+    assert_query(f, "?limit=500&resourceVersion=0");
+    opened(f);
+    page(f, "7", "more");
+    assert_int_equal(f->out.action, KUBE_ACTION_LIST);
+}
+
+/* Whatever else goes wrong with it: a list may work. */
+static void test_watch_list_fails(void **state)
+{
+    struct fixture *f = *state;
+    kube_reflector_init(&f->r, true, 42);
+    go(f);
+    ended(f, ERR_TRANSIENT, 500);
+    assert_int_equal(f->out.action, KUBE_ACTION_WAIT);
+    go(f);
+    assert_query(f, "?limit=500&resourceVersion=0");
+    opened(f);
+    page(f, "7", "");
+    assert_watch(f, "7");
+    opened(f);
+    error_event(f, ERR_EXPIRED, 0);
+    go(f);
+    assert_true(f->r.initial); /* tried again the next time */
+    opened(f);
+    event(f, KUBE_EVENT_ADDED, "8");
+    f->now += 600000;
+    ended(f, ERR_TRANSIENT, 0); /* never marked the end */
+    go(f);
+    assert_query(f, "?resourceVersion=7");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -452,6 +585,12 @@ int main(void)
         T(test_versions),
         T(test_watch_list),
         T(test_watch_list_refused),
+        T(test_watch_from_zero),
+        T(test_version_does_not_go_back),
+        T(test_retry_after_is_bounded),
+        T(test_brief_watches_are_not_endless),
+        T(test_pages_are_not_endless),
+        T(test_watch_list_fails),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

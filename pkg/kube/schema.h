@@ -45,8 +45,8 @@ struct kube_field {
 
 enum kube_step { KUBE_STEP_VALUE, KUBE_STEP_BEGIN, KUBE_STEP_END };
 
-/* One value on its way out of a reader. Strings are borrowed for the call, not NUL-terminated, and valid UTF-8 only
- * where the sender kept to it. */
+/* One value on its way out of a reader. Strings are borrowed for the call, not NUL-terminated (but NUL may be in them),
+ * and valid UTF-8 only where the sender kept to it. A number has 64 bits also where the field has 32. */
 struct kube_value {
     enum kube_step step;
     uint16_t slot;
@@ -66,8 +66,9 @@ enum {
 };
 
 /* Both return 0, what the callback returned, or -1 with err (ERR_INVALID) when it is not well-formed or passes a bound.
- * A field of another wire type or JSON type than the table says is skipped. In protobuf a field may come more than
- * once: each is reported, the last one counts. */
+ * A field of another wire type or JSON type than the table says is skipped, and so is null, a number that does not fit,
+ * and a time that is none. A field may come more than once: each is reported, the last one counts, but the elements of
+ * lists add up. */
 int kube_read_proto(const struct kube_field *table, const void *data, size_t len, kube_value_cb *cb,
                     void *arg, struct err *err);
 int kube_read_json(const struct kube_field *table, const char *text, size_t len, kube_value_cb *cb,

@@ -13,7 +13,7 @@
 struct kube_answer {
     const char *method, *path; /* of the request; the query is not shown */
     const struct http_result *http;
-    const char *body; /* may be NULL */
+    const char *body; /* may be NULL; a Status in JSON or protobuf, or any text */
     size_t len;
     bool secret; /* messages that may quote values are not shown, but the reason is */
 };

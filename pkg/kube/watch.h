@@ -16,8 +16,8 @@
 #include "kube/client.h"
 #include "kube/record.h"
 
-/* Where objects go: as records (kube/record.h), or as trees when the watch's opts say so. Each is borrowed for the call.
- * The sink itself must outlive the watch. */
+/* Where objects go: as records (kube/record.h), or as trees when the watch's opts say so. Each is borrowed for the
+ * call. The sink itself must outlive the watch. */
 struct kube_sink {
     /* A list begins: what is not seen again until `synced` has gone. */
     void (*list_begin)(void *arg);

@@ -1,175 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/watch.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka wants the four above. */
-#include "base/str.h"
-#include "http/fake_test.h"
-#include "kube/client_priv.h"
-#include "kube/watch_priv.h"
-#include "json/jx.h"
-#include <cmocka.h>
-
-static const struct gvr configmaps = {"", "v1", "configmaps", "ConfigMap", true};
-
-struct fixture {
-    uv_loop_t loop;
-    struct fake server;
-    struct kube_client *client;
-    struct kube_watch *watch;
-    struct kube_watch_opts opts;
-    /* The server */
-    const char *lists[4]; /* answers to lists, in turn */
-    int list_status, n_lists, n_watches;
-    struct fake_conn *open; /* the watch's connection */
-    int watch_status;
-    char list_path[512], watch_path[512], head[2048];
-    struct buf proto;  /* answer to a list in protobuf, when not empty */
-    bool refuse_proto; /* with 406 */
-    /* The sink */
-    struct kube_view view; /* of the last record */
-    struct buf log;        /* "begin +a +b synced -a" */
-    bool synced, removed, changed, failing, stop_in_upsert, free_in_upsert;
-    bool probed, hung;
-};
-
-static void handle(void *arg, struct fake_conn *c, const struct fake_request *q)
-{
-    struct fixture *f = arg;
-    snprintf(f->head, sizeof f->head, "%s", q->head);
-    if (str_eq(q->path, "/version")) {
-        f->probed = true;
-        if (!f->hung)
-            fake_reply(c, 403, "", "{}");
-        return;
-    }
-    if (strstr(q->path, "watch=true")) {
-        snprintf(f->watch_path, sizeof f->watch_path, "%s", q->path);
-        f->n_watches++;
-        if (f->watch_status) {
-            fake_reply(c, f->watch_status, "", "{\"kind\":\"Status\",\"code\":400}");
-            return;
-        }
-        f->open = c;
-        fake_begin(c);
-        return;
-    }
-    snprintf(f->list_path, sizeof f->list_path, "%s", q->path);
-    fake_reply(c, f->list_status ? f->list_status : 200, "", f->lists[f->n_lists]);
-    if (f->lists[f->n_lists + 1])
-        f->n_lists++;
-}
-
-static void on_begin(void *arg)
-{
-    buf_puts(&((struct fixture *)arg)->log, "begin ");
-}
-
-static void added(struct fixture *f, const char *name)
-{
-    buf_printf(&f->log, "+%s ", name);
-    f->changed = true;
-    if (f->stop_in_upsert)
-        kube_watch_stop(STEAL(f->watch));
-    if (f->free_in_upsert)
-        kube_client_free(STEAL(f->client));
-}
-
-static void gone(struct fixture *f, const char *name)
-{
-    buf_printf(&f->log, "-%s ", name);
-    f->removed = true;
-}
-
-static void on_upsert_tree(void *arg, const json_t *obj)
-{
-    assert_string_equal(jx_str(obj, "kind"), "ConfigMap");
-    assert_string_equal(jx_str(obj, "apiVersion"), "v1");
-    added(arg, str_or(jx_str(obj, "metadata.name"), "?"));
-}
-
-static void on_remove_tree(void *arg, const json_t *obj)
-{
-    gone(arg, str_or(jx_str(obj, "metadata.name"), "?"));
-}
-
-static void on_upsert(void *arg, const struct kube_record *r)
-{
-    struct fixture *f = arg;
-    kube_record_view(r, &f->view);
-    added(f, kube_record_name(r));
-}
-
-static void on_remove(void *arg, const struct kube_record *r)
-{
-    gone(arg, kube_record_name(r));
-}
-
-static void on_synced(void *arg)
-{
-    struct fixture *f = arg;
-    buf_puts(&f->log, "synced ");
-    f->synced = true;
-}
-
-static void on_state(void *arg, const struct err *err)
-{
-    struct fixture *f = arg;
-    f->failing = err != NULL;
-    buf_printf(&f->log, "%s ", err ? err_class_name(err->class) : "works");
-}
-
-static const struct kube_sink sink = {on_begin, on_upsert,      on_remove,     on_synced,
-                                      on_state, on_upsert_tree, on_remove_tree};
-
-static int setup(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    uv_loop_init(&f->loop);
-    fake_start(&f->server, &f->loop, handle, f);
-    struct kube_config config = {.server = f->server.url};
-    f->client = kube_client_new_plain(&f->loop, &clock_system, "test", &config, NULL);
-    f->log = BUF_INIT(10000);
-    f->proto = BUF_INIT(100000);
-    f->opts.trees = true;
-    buf_puts(&f->log, "");
-    f->lists[0] =
-        "{\"metadata\":{\"resourceVersion\":\"7\"},\"items\":[{\"metadata\":{\"name\":\"a\"}},"
-        "{\"metadata\":{\"name\":\"b\"}}]}";
-    *state = f;
-    return f->client ? 0 : -1;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    if (f->client)
-        kube_client_free(f->client);
-    fake_stop(&f->server);
-    uv_run(&f->loop, UV_RUN_DEFAULT);
-    int r = uv_loop_close(&f->loop);
-    buf_done(&f->log);
-    buf_done(&f->proto);
-    free(f);
-    return r;
-}
-
-static void start(struct fixture *f)
-{
-    f->watch = kube_watch_start(f->client, &configmaps, &f->opts, &sink, f);
-    assert_string_equal(f->log.data, "");
-}
-
-static void wait_open(struct fixture *f)
-{
-    int before = f->n_watches;
-    while (!f->open && f->n_watches < before + 2)
-        uv_run(&f->loop, UV_RUN_ONCE);
-    assert_non_null(f->open);
-}
+#include "kube/watch_fake_test.h"
 
 static void test_list_then_watch(void **state)
 {
@@ -374,14 +206,6 @@ static void test_stop_in_list(void **state)
     assert_string_equal(f->log.data, "begin +a ");
 }
 
-static void send_added(struct fixture *f)
-{
-    fake_chunk(f->open,
-               "{\"type\":\"ADDED\",\"object\":{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\","
-               "\"metadata\":{\"name\":\"c\"}}}\n{\"type\":\"DELETED\",\"object\":{}}\n");
-    f->changed = false;
-}
-
 static void test_stop_in_watch(void **state)
 {
     struct fixture *f = *state;
@@ -406,6 +230,30 @@ static void test_free_client_in_watch(void **state)
     assert_string_equal(f->log.data, "begin +a +b synced +c ");
 }
 
+static void test_list_is_bounded(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    f->watch->list_bytes = KUBE_LIST_BYTES_MAX;
+    assert_true(fake_run(&f->loop, &f->failing));
+    assert_string_equal(f->log.data, "begin invalid ");
+    assert_int_equal(f->watch->reflector.phase, KUBE_REFLECTOR_WAITING);
+}
+
+static void test_another_kind_is_skipped(void **state)
+{
+    struct fixture *f = *state;
+    start(f);
+    assert_true(fake_run(&f->loop, &f->synced));
+    wait_open(f);
+    fake_chunk(f->open, "{\"type\":\"ADDED\",\"object\":{\"kind\":\"Other\",\"metadata\":{\"name\":"
+                        "\"o\",\"resourceVersion\":\"8\"}}}\n");
+    send_added(f);
+    assert_true(fake_run(&f->loop, &f->changed));
+    assert_string_equal(f->log.data, "begin +a +b synced +c -? ");
+    assert_string_equal(f->watch->reflector.rv, "8");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -424,6 +272,8 @@ int main(void)
         T(test_stop_in_list),
         T(test_stop_in_watch),
         T(test_free_client_in_watch),
+        T(test_list_is_bounded),
+        T(test_another_kind_is_skipped),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

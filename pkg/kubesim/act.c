@@ -6,8 +6,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 static json_t *whole(const struct sim_collection *at, const struct sim_object *o)
 {
@@ -109,12 +109,12 @@ static void act_on_deployment(struct sim_cluster *c, struct sim_collection *at,
         return;
     char now[CLOCK_RFC3339_MAX];
     sim_now(now);
-    json_t *status = json_pack(
-        "{s:I, s:[o, o]}", "observedGeneration", (json_int_t)generation, "conditions",
-        condition("Available", "MinimumReplicasAvailable", "Deployment has minimum availability.",
-                  now),
-        condition("Progressing", "NewReplicaSetAvailable", "ReplicaSet has successfully progressed.",
-                  now));
+    json_t *status =
+        json_pack("{s:I, s:[o, o]}", "observedGeneration", (json_int_t)generation, "conditions",
+                  condition("Available", "MinimumReplicasAvailable",
+                            "Deployment has minimum availability.", now),
+                  condition("Progressing", "NewReplicaSetAvailable",
+                            "ReplicaSet has successfully progressed.", now));
     static const char *const counts[] = {"replicas", "updatedReplicas", "readyReplicas",
                                          "availableReplicas"};
     for (size_t i = 0; i < sizeof counts / sizeof *counts && replicas > 0; i++)
@@ -124,7 +124,7 @@ static void act_on_deployment(struct sim_cluster *c, struct sim_collection *at,
     json_array_foreach (json_object_get(status, "conditions"), i, v)
         json_object_set_new(v, "lastUpdateTime", json_string(now));
     json_object_set_new(d, "status", status);
-    put_status(c, at, o, d, "kube-controller-manager", now);
+    sim_istiod_act(c, at, put_status(c, at, o, d, "kube-controller-manager", now));
 }
 
 static void act_on_service(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o)

@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 enum { ANSWER_MAX = 64 * 1024 * 1024 };
 
@@ -124,14 +124,15 @@ static void answer_status(struct sim_call *c, int code, json_t *status)
 void sim_fail(struct sim_call *c, int code, const char *reason, json_t *details, const char *fmt,
               ...)
 {
-    char *text = NULL;
-    va_list ap;
+    va_list ap, again;
     va_start(ap, fmt);
-    if (vasprintf(&text, fmt, ap) < 0)
-        text = NULL;
+    va_copy(again, ap);
+    int n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    auto_free char *text = xcalloc((size_t)n + 1, 1);
+    vsnprintf(text, (size_t)n + 1, fmt, ap);
     va_end(ap);
-    answer_status(c, code, sim_status(code, reason, details, str_or(text, "")));
-    free(text);
+    answer_status(c, code, sim_status(code, reason, details, text));
 }
 
 static const char *reason_of(int code)
@@ -214,9 +215,9 @@ void sim_fail_expired(struct sim_call *c, const char *fmt, ...)
 static void fail_invalid(struct sim_call *c, json_t *details, const char *title, const char *name,
                          const char *field, const char *reason, const char *message)
 {
-    json_object_set_new(details, "causes",
-                        json_pack("[{s:s, s:s, s:s}]", "reason", reason, "message", message,
-                                  "field", field));
+    json_object_set_new(
+        details, "causes",
+        json_pack("[{s:s, s:s, s:s}]", "reason", reason, "message", message, "field", field));
     sim_fail(c, 422, "Invalid", details, "%s \"%s\" is invalid: %s: %s", title, name, field,
              message);
 }

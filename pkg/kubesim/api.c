@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 enum { PARTS_MAX = 12 };
 
@@ -151,7 +151,7 @@ static void dispatch(struct sim_call *c)
 
 static void resource(struct sim_call *c, const char *group, char *const *parts, size_t n)
 {
-    if (sim_review(c, group, parts[0]))
+    if (sim_review(c, group, parts[0]) || (!*group && sim_istiod_proxy(c, parts, n)))
         return;
     locate(c, group, parts, n);
     if (c->kind)
@@ -166,7 +166,8 @@ static void route(struct sim_call *c)
 {
     struct path p;
     bool fine = split(c->q->path, &p);
-    bool core = p.n > 2 && str_eq(p.parts[0], "api"), grouped = p.n > 3 && str_eq(p.parts[0], "apis");
+    bool core = p.n > 2 && str_eq(p.parts[0], "api"),
+         grouped = p.n > 3 && str_eq(p.parts[0], "apis");
     if (!fine) {
         fail_path(c);
     } else if (core || grouped) {
@@ -190,6 +191,8 @@ void sim_api_handle(void *arg, struct sim_exchange *x, const struct sim_request 
         fail_path(&c);
         return;
     }
+    if (s->opts.seen)
+        s->opts.seen(s->opts.seen_arg, q);
     sim_cluster_tidy(c.cluster);
     c.cluster->stats.requests++;
     sim_now(c.now);

@@ -236,6 +236,17 @@ static void keep_metadata(const json_t *live, json_t *obj)
         put_back(was, json_object_get(obj, "metadata"), names[i]);
 }
 
+/* Empty labels and so on are not stored. */
+static void tidy_metadata(json_t *obj)
+{
+    json_t *metadata = json_object_get(obj, "metadata"), *v;
+    const char *key;
+    void *next;
+    json_object_foreach_safe (metadata, next, key, v)
+        if ((json_is_object(v) || json_is_array(v)) && !json_object_size(v) && !json_array_size(v))
+            json_object_del(metadata, key);
+}
+
 static json_t *without_managed(const json_t *obj)
 {
     json_t *copy = obj ? json_deep_copy(obj) : json_object();
@@ -296,8 +307,7 @@ static json_t *apply(const struct sim_apply *a, const json_t *live, const json_t
     sim_fields_remove_below(&self->set, &reset);
     auto_json *merged = sim_merge(&t, live, applied);
     auto_json *obj = sim_fields_empty(&last) ? json_incref(merged) : prune(&t, merged, m, &last);
-    sim_drop_nulls(&t, obj);
-    auto_changes c = changes(a, &t, live, obj);
+    auto_changes c = changes(a, &t, live, obj); /* while what pruning has emptied is null */
     if (take(a, m, self, &c, causes, err) < 0)
         return NULL;
     strip(&self->set);
@@ -306,6 +316,7 @@ static json_t *apply(const struct sim_apply *a, const json_t *live, const json_t
         self->time = xstrdup0(a->now);
     }
     sim_managers_tidy(m);
+    sim_drop_nulls(&t, obj);
     return json_incref(obj);
 }
 
@@ -340,6 +351,7 @@ json_t *sim_apply(const struct sim_apply *a, const json_t *live, const json_t *a
         return NULL;
     sim_keep_apart(a, live, obj);
     keep_metadata(live, obj);
+    tidy_metadata(obj);
     sim_managers_write(&m, obj);
     return live && same_but_times(live, obj) ? json_deep_copy(live) : json_incref(obj);
 }

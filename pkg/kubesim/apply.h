@@ -23,10 +23,10 @@ struct sim_apply {
 };
 
 /* Server-side apply of `applied` on `live` (NULL: create). Returns the new object (managedFields included; uid,
- * resourceVersion and the like as live has them), or NULL with err: ERR_CONFLICT (409, *causes: the details.causes array
- * of the Status, a new reference; the message is cut in err, whole in sim_conflict_message), ERR_INVALID. live is not
- * changed; json_equal to it means that the write changes nothing. What the subresource may not write is as live has it.
- * The caller checks names and metadata.resourceVersion, and counts generation. */
+ * resourceVersion and the like as live has them), or NULL with err: ERR_INVALID, or ERR_CONFLICT (409, *causes: the
+ * details.causes array of the Status, a new reference; err has the message cut, sim_conflict_message has it whole).
+ * live is not changed; json_equal to it means that the write changes nothing. What the subresource may not write is as
+ * live has it. The caller checks names and metadata.resourceVersion, and counts generation. */
 json_t *sim_apply(const struct sim_apply *a, const json_t *live, const json_t *applied,
                   json_t **causes, struct err *err);
 
@@ -38,8 +38,8 @@ char *sim_conflict_message(const json_t *causes);
  * (sim_keep_apart) and what the server owns in metadata. */
 void sim_track_update(const struct sim_apply *a, const json_t *old, json_t *now_obj);
 
-/* Puts back into now_obj what a write to the subresource (NULL: the object itself) may not change: status, or all but it.
- * old NULL: a create, status is dropped. For kinds without the subresource nothing. */
+/* Puts back into now_obj what a write to the subresource (NULL: the object itself) may not change: status, or all but
+ * it. old NULL: a create, status is dropped. For kinds without the subresource nothing. */
 void sim_keep_apart(const struct sim_apply *a, const json_t *old, json_t *now_obj);
 
 /* JSON Patch (RFC 6902), JSON Merge Patch (RFC 7386), strategic merge by the same list keys. A new object, or NULL with
@@ -63,7 +63,8 @@ int sim_proto_list_item(const void *item, size_t len, struct buf *out);
 /* One frame of a watch: 4 bytes of length, WatchEvent with the object in its envelope. */
 int sim_proto_event(const char *type, const char *api_version, const char *kind, const void *object,
                     size_t len, struct buf *out);
-/* A body in protobuf of a kind with a table, as JSON; NULL with err. For clients that write protobuf (kubectl, client-go). */
+/* A body in protobuf of a kind with a table, as JSON with apiVersion and kind; NULL with err (code 400, 415: no table).
+ * For clients that write protobuf (kubectl, client-go). */
 json_t *sim_proto_decode(const void *data, size_t len, struct err *err);
 
 #endif

@@ -177,7 +177,7 @@ static struct sim_manager *oldest(struct sim_managers *m, const char *version,
     struct sim_manager *found = NULL;
     for (size_t i = 0; i < m->n; i++) {
         struct sim_manager *v = &m->v[i];
-        if (!v->apply && v != but && (!version || str_eq(v->api_version, version)) &&
+        if (v != but && !v->apply && (!version || str_eq(v->api_version, version)) &&
             (!found || by_age(v, found) < 0))
             found = v;
     }

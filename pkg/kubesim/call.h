@@ -67,10 +67,11 @@ void sim_answer_list(struct sim_call *c, const char *kind, const char *api_versi
 void sim_fail(struct sim_call *c, int code, const char *reason, json_t *details, const char *fmt,
               ...) __attribute__((format(printf, 5, 6)));
 void sim_fail_err(struct sim_call *c, const struct err *err);
-void sim_fail_route(struct sim_call *c);       /* 404 of a path */
-void sim_fail_method(struct sim_call *c);      /* 405 */
+void sim_fail_route(struct sim_call *c);  /* 404 of a path */
+void sim_fail_method(struct sim_call *c); /* 405 */
 void sim_fail_name(struct sim_call *c, const struct sim_kind *k, const char *name); /* 404 */
-void sim_fail_conflict(struct sim_call *c, const char *why); /* 409 of the named object; NULL: modified */
+void sim_fail_conflict(struct sim_call *c,
+                       const char *why); /* 409 of the named object; NULL: modified */
 void sim_fail_too_large(struct sim_call *c, const char *version); /* 504 */
 void sim_fail_expired(struct sim_call *c, const char *fmt, ...)
     __attribute__((format(printf, 2, 3))); /* 410 */
@@ -106,6 +107,8 @@ bool sim_token_valid(struct sim_cluster *c, const char *token);
 /* What needs no resource: discovery, versions, health, OpenAPI, reviews. False: no such path. */
 bool sim_discover(struct sim_call *c, char *const *parts, size_t n);
 bool sim_openapi(struct sim_call *c, char *const *parts, size_t n);
+/* istiod.c */
+bool sim_istiod_proxy(struct sim_call *c, char *const *parts, size_t n);
 bool sim_review(struct sim_call *c, const char *group, const char *resource);
 
 /* The body as a tree; NULL: answered already. yaml: YAML is fine too. */

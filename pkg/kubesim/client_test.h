@@ -118,8 +118,9 @@ static inline void turn(struct fixture *f)
     get_finish(f);
     if (!uv_run(&f->loop, UV_RUN_NOWAIT))
         return;
+    /* The loop tells the kernel of a new socket only when it runs again: so never wait for long. */
     int timeout = uv_backend_timeout(&f->loop);
-    curl_multi_poll(f->multi, &w, 1, timeout < 0 || timeout > 1000 ? 1000 : timeout, NULL);
+    curl_multi_poll(f->multi, &w, 1, timeout < 0 || timeout > 2 ? 2 : timeout, NULL);
 }
 
 /* Until it holds, or ten seconds have passed. */

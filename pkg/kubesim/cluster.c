@@ -8,8 +8,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 void sim_now(char out[CLOCK_RFC3339_MAX])
 {
@@ -48,8 +48,7 @@ struct sim_collection *sim_cluster_collection(struct sim_cluster *c, const struc
     HASH_FIND_PTR(c->collections, &k, at);
     if (at)
         return at;
-    at = sim_collection_new(k, c->sim->opts.history,
-                            k->traits & SIM_CUSTOM ? c->version : 0);
+    at = sim_collection_new(k, c->sim->opts.history, k->traits & SIM_CUSTOM ? c->version : 0);
     HASH_ADD_PTR(c->collections, kind, at);
     return at;
 }
@@ -126,8 +125,8 @@ static const char crd_finalizer[] = "customresourcecleanup.apiextensions.k8s.io"
 static void end_crd(struct sim_cluster *c, struct sim_collection *of)
 {
     auto_free char *name = xstrdup(of->kind->crd);
-    struct sim_collection *at = sim_cluster_builtin(c, "apiextensions.k8s.io",
-                                                    "customresourcedefinitions");
+    struct sim_collection *at =
+        sim_cluster_builtin(c, "apiextensions.k8s.io", "customresourcedefinitions");
     struct sim_object *o = sim_collection_get(at, NULL, name);
     if (of->count == 0 && o && o->deleting)
         sim_cluster_remove(c, at, o);
@@ -168,6 +167,8 @@ uint64_t sim_cluster_remove(struct sim_cluster *c, struct sim_collection *at, st
     sim_watches_notify(c, at, sim_collection_remove(at, o, version));
     if (is_crds(at))
         drop_kind(c, o->key);
+    if (c->sim->opts.act)
+        sim_istiod_gone(c, at, o);
     sim_object_drop(o);
     if (ns)
         end_namespace(c, ns);
@@ -214,11 +215,11 @@ static struct sim_object *mark(struct sim_cluster *c, struct sim_collection *at,
         jx_set_new(tree, "metadata.finalizers", json_pack("[s]", crd_finalizer));
         json_t *list = jx_get(tree, "status.conditions");
         json_array_append_new(
-            list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "Terminating", "status", "True",
-                            "lastTransitionTime", now, "reason", "InstanceDeletionPending",
-                            "message",
-                            "CustomResourceDefinition marked for deletion; CustomResource deletion "
-                            "will begin soon"));
+            list,
+            json_pack("{s:s, s:s, s:s, s:s, s:s}", "type", "Terminating", "status", "True",
+                      "lastTransitionTime", now, "reason", "InstanceDeletionPending", "message",
+                      "CustomResourceDefinition marked for deletion; CustomResource deletion "
+                      "will begin soon"));
     } else {
         int64_t generation = jx_int(tree, "metadata.generation", 0);
         jx_set_new(tree, "metadata.deletionGracePeriodSeconds", json_integer(0));
@@ -322,8 +323,8 @@ const json_t *sim_cluster_schema(struct sim_cluster *c, const struct sim_kind *k
 {
     if (!(k->traits & SIM_CUSTOM))
         return NULL;
-    struct sim_collection *at = sim_cluster_builtin(c, "apiextensions.k8s.io",
-                                                    "customresourcedefinitions");
+    struct sim_collection *at =
+        sim_cluster_builtin(c, "apiextensions.k8s.io", "customresourcedefinitions");
     struct sim_object *crd = sim_collection_get(at, NULL, k->crd);
     const json_t *versions = crd && crd->rest ? versions_of(at, crd) : NULL, *v;
     size_t i;

@@ -30,8 +30,8 @@ struct kubesim {
     struct kubesim_opts opts;
     struct sim_listener *listener; /* NULL in tests without a network */
     struct sim_cluster *clusters;
-    char *ca;    /* PEM: what a kubeconfig trusts */
-    char *token; /* the administrator's bearer token */
+    char *ca;                         /* PEM: what a kubeconfig trusts */
+    char *token;                      /* the administrator's bearer token */
     unsigned char secret[SIM_SECRET]; /* signs the tokens of service accounts */
 };
 
@@ -64,7 +64,11 @@ struct sim_object *sim_cluster_delete(struct sim_cluster *c, struct sim_collecti
 /* What follows from a new state: kinds of CustomResourceDefinitions; with opts.act what controllers would do. */
 void sim_cluster_act(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o);
 
-/* The schema (openAPIV3Schema) of a version of a custom kind, borrowed until the next call for another kind; or NULL. */
+/* With opts.act (istiod.c): an istiod that came, or went. */
+void sim_istiod_act(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o);
+void sim_istiod_gone(struct sim_cluster *c, struct sim_collection *at, struct sim_object *o);
+
+/* The schema (openAPIV3Schema) of a version of a custom kind, borrowed until the next write; or NULL. */
 const json_t *sim_cluster_schema(struct sim_cluster *c, const struct sim_kind *k,
                                  const char *version);
 void sim_schemas_forget(void);

@@ -36,6 +36,7 @@ static void closed(uv_handle_t *h)
 static void detach(struct sim_conn *c)
 {
     c->closing = true;
+    c->l->open--;
     DL_DELETE(c->l->conns, c);
     if (c->touched)
         DL_DELETE2(c->l->touched, c, touched_prev, touched_next);
@@ -182,11 +183,11 @@ void conn_pump(struct sim_conn *c)
             break;
         send_out(c, round >= ROUNDS);
     }
-    if (c->closing || c->writing)
+    if (c->closing)
         return;
     if (c->reset)
         conn_reset(c);
-    else if (c->finish || c->cut)
+    else if (!c->writing && (c->finish || c->cut))
         finish(c);
 }
 
@@ -273,6 +274,8 @@ void conn_new(struct sim_listener *l)
         uv_close((uv_handle_t *)&c->tcp, disposed);
         return;
     }
+    l->open++;
+    l->accepted++;
     DL_APPEND(l->conns, c);
     uv_tcp_nodelay(&c->tcp, 1);
     uv_read_start((uv_stream_t *)&c->tcp, space, read_some);

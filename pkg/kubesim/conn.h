@@ -35,7 +35,7 @@ struct sim_listener {
     nghttp2_session_callbacks *h2;
     nghttp2_option *h2_option;
     struct sim_rules rules;
-    uint64_t requests;
+    uint64_t requests, open, accepted;
     struct sim_conn *conns, *touched;
     struct sim_exchange *orphans; /* the client has gone and the API still has them */
     /* Of the connection that is worked at, empty in between. */
@@ -80,6 +80,7 @@ struct sim_exchange {
     struct sim_fault fault;
     struct sim_delay *delay;
     bool too_large, expect;
+    bool local;    /* there never was a client: the answer stays here */
     bool api;      /* the API has it: it will answer, or go on */
     bool answered; /* status and headers are known */
     bool stream;   /* the length is not known */

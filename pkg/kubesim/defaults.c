@@ -9,8 +9,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 struct rule {
     const char *path; /* of members; "a[]" stands for each element of a list */
@@ -46,9 +46,10 @@ static const struct rule container_rules[] = {
 };
 
 static const struct rule probe_rules[] = {
-    {"timeoutSeconds", "1"},          {"periodSeconds", "10"},     {"successThreshold", "1"},
-    {"failureThreshold", "3"},        {"httpGet.path", "\"/\""},   {"httpGet.scheme", "\"HTTP\""},
-    {"grpc.service", "\"\""},         {NULL, NULL},
+    {"timeoutSeconds", "1"},   {"periodSeconds", "10"},
+    {"successThreshold", "1"}, {"failureThreshold", "3"},
+    {"httpGet.path", "\"/\""}, {"httpGet.scheme", "\"HTTP\""},
+    {"grpc.service", "\"\""},  {NULL, NULL},
 };
 
 static const struct rule deployment_rules[] = {
@@ -73,14 +74,10 @@ static const struct rule hpa_rules[] = {
 };
 
 static const struct rule webhook_rules[] = {
-    {"webhooks[].failurePolicy", "\"Fail\""},
-    {"webhooks[].matchPolicy", "\"Equivalent\""},
-    {"webhooks[].namespaceSelector", "{}"},
-    {"webhooks[].objectSelector", "{}"},
-    {"webhooks[].timeoutSeconds", "10"},
-    {"webhooks[].clientConfig.service.port", "443"},
-    {"webhooks[].rules[].scope", "\"*\""},
-    {NULL, NULL},
+    {"webhooks[].failurePolicy", "\"Fail\""}, {"webhooks[].matchPolicy", "\"Equivalent\""},
+    {"webhooks[].namespaceSelector", "{}"},   {"webhooks[].objectSelector", "{}"},
+    {"webhooks[].timeoutSeconds", "10"},      {"webhooks[].clientConfig.service.port", "443"},
+    {"webhooks[].rules[].scope", "\"*\""},    {NULL, NULL},
 };
 
 static const struct rule mutating_rules[] = {
@@ -112,8 +109,8 @@ static const struct rule endpoints_rules[] = {
 };
 
 static const struct rule event_rules[] = {
-    {"source", "{}"},           {"firstTimestamp", "null"},     {"lastTimestamp", "null"},
-    {"eventTime", "null"},      {"reportingComponent", "\"\""}, {"reportingInstance", "\"\""},
+    {"source", "{}"},      {"firstTimestamp", "null"},     {"lastTimestamp", "null"},
+    {"eventTime", "null"}, {"reportingComponent", "\"\""}, {"reportingInstance", "\"\""},
     {NULL, NULL},
 };
 
@@ -297,8 +294,6 @@ static const struct {
     {"", "Secret", NULL, default_secret},
     {"", "Pod", NULL, decode_pod},
     {"", "Endpoints", endpoints_rules, NULL},
-    {"", "Event", event_rules, NULL},
-    {"events.k8s.io", "Event", events_rules, NULL},
     {"apps", "Deployment", NULL, default_deployment},
     {"autoscaling", "HorizontalPodAutoscaler", hpa_rules, NULL},
     {"discovery.k8s.io", "EndpointSlice", slice_rules, NULL},
@@ -396,6 +391,8 @@ void sim_default_store(struct sim_cluster *c, const struct sim_kind *k, json_t *
         sim_store_service(c, tree, old);
     else if (str_eq(k->kind, "CustomResourceDefinition"))
         store_versions(tree);
+    else if (str_eq(k->kind, "Event"))
+        set_all(tree, *k->group ? events_rules : event_rules);
     else if (str_eq(k->kind, "Namespace"))
         set_at(tree, "spec", "{\"finalizers\":[\"kubernetes\"]}");
     else if (str_eq(k->kind, "Node"))

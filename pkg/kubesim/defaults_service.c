@@ -4,9 +4,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/cluster.h"
 #include "kubesim/defaults.h"
+#include "json/jx.h"
 
 enum { IP_FIRST = 0x0a600001, IPS = 1 << 20, PORT_FIRST = 30000, PORTS = 2768 };
 
@@ -42,6 +42,10 @@ void sim_decode_service(json_t *service)
         missing(spec, "externalTrafficPolicy", json_string("Cluster"));
     if (is_type(service, "LoadBalancer"))
         missing(spec, "allocateLoadBalancerNodePorts", json_true());
+    if (is_type(service, "LoadBalancer"))
+        json_array_foreach (jx_get(service, "status.loadBalancer.ingress"), i, port)
+            if (jx_str(port, "ip"))
+                missing(port, "ipMode", json_string("VIP"));
     json_array_foreach (json_object_get(spec, "ports"), i, port) {
         if (!json_is_object(port))
             continue;
@@ -74,7 +78,8 @@ static void give_ports(struct sim_cluster *c, json_t *service, const json_t *old
 {
     size_t i;
     json_t *port;
-    bool wants = is_exposed(service) && jx_bool(service, "spec.allocateLoadBalancerNodePorts", true);
+    bool wants =
+        is_exposed(service) && jx_bool(service, "spec.allocateLoadBalancerNodePorts", true);
     json_array_foreach (jx_get(service, "spec.ports"), i, port) {
         json_t *had = json_object_get(json_array_get(jx_get(old, "spec.ports"), i), "nodePort");
         if (!wants || !json_is_object(port) || json_object_get(port, "nodePort"))
@@ -104,7 +109,8 @@ void sim_store_service(struct sim_cluster *c, json_t *service, const json_t *old
     json_t *ips = json_array();
     json_array_append(ips, json_object_get(spec, "clusterIP"));
     missing(spec, "clusterIPs", ips);
-    missing(spec, "ipFamilies", both ? json_pack("[s, s]", "IPv4", "IPv6") : json_pack("[s]", "IPv4"));
+    missing(spec, "ipFamilies",
+            both ? json_pack("[s, s]", "IPv4", "IPv6") : json_pack("[s]", "IPv4"));
     missing(spec, "ipFamilyPolicy", json_string(both ? "RequireDualStack" : "SingleStack"));
     give_ports(c, service, old);
 }

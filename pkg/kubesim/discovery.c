@@ -5,8 +5,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 /* Calls cb for each kind that the cluster serves, built-in ones first. */
 typedef void kind_cb(void *arg, const struct sim_kind *k);

@@ -314,11 +314,20 @@ static void finish_answer(struct sim_exchange *x)
     send_answer(x);
 }
 
+/* Nobody is there to have it. */
+static void keep_or_drop(struct sim_exchange *x, const void *body, size_t len)
+{
+    if (x->local)
+        buf_append(&x->out, body, len);
+    else
+        free_orphan(x);
+}
+
 void sim_respond(struct sim_exchange *x, int status, const char *content_type, const void *body,
                  size_t len)
 {
     if (!answer(x, status, content_type)) {
-        free_orphan(x);
+        keep_or_drop(x, body, len);
         return;
     }
     if (!compress(x, body, len))
@@ -332,7 +341,7 @@ void sim_respond_ref(struct sim_exchange *x, int status, const char *content_typ
     x->done = done;
     x->done_arg = arg;
     if (!answer(x, status, content_type)) {
-        free_orphan(x);
+        keep_or_drop(x, body, len);
         return;
     }
     if (compress(x, body, len)) {
@@ -412,6 +421,23 @@ void sim_stream_end(struct sim_exchange *x)
         return;
     x->ended = true;
     more(x);
+}
+
+/* --- without a client --- */
+
+int sim_local(struct sim_listener *l, const struct sim_request *q, struct buf *ret)
+{
+    struct sim_exchange *x = xcalloc(1, sizeof *x);
+    x->l = l;
+    x->local = x->api = true;
+    x->headers = BUF_INIT(HEADERS_MAX);
+    x->out = BUF_INIT(ANSWER_MAX);
+    x->q = *q;
+    l->handler(l->arg, x, &x->q);
+    int status = x->answered ? x->status : 0;
+    buf_append(ret, str_or(x->out.data, ""), x->out.len);
+    exchange_free(x);
+    return status;
 }
 
 /* --- what the transport takes of it --- */

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 
 enum { SIM_BODY_MAX = 3 * 1024 * 1024 }; /* as the API server's limit of a request */
@@ -42,13 +43,25 @@ struct sim_fault {
 
 /* Which requests a fault is for: those that match all that is set; of them the first `skip` ones not, then `times`. */
 struct sim_rule {
-    const char *cluster;  /* NULL: every one */
-    const char *method;   /* "WATCH" for a GET with watch=true; NULL: every one */
+    const char *cluster; /* NULL: every one */
+    const char
+        *method; /* "WATCH" for a GET with watch=true, "GET" for one without; NULL: every one */
     const char *path;     /* a part of it; NULL: every one */
     uint64_t index;       /* this request of all those of the listener, from 1 on; 0: any */
     unsigned skip, times; /* times 0: for ever */
     struct sim_fault fault;
 };
+
+/* A rule as text, for command lines: words with a space between them, of which only fault has to be there.
+ *
+ *   cluster=c1 method=PATCH path=/secrets index=17 skip=3 times=1 fault=status:429:2
+ *
+ *   fault=delay:MS | drop | reset-before | reset-after | truncate:BYTES | half-line | status:CODE[:RETRY_AFTER_SECONDS]
+ *         | goaway | silence | duplicate | reorder | expire
+ *
+ * The strings of *ret are its own: sim_rule_done. An error (ERR_INVALID) names the word. */
+int sim_rule_parse(const char *text, struct sim_rule *ret, struct err *err);
+void sim_rule_done(struct sim_rule *r);
 
 /* --- one request --- */
 
@@ -70,7 +83,7 @@ struct sim_request {
     struct sim_fault fault; /* NONE, or one that the API has to do */
 };
 
-/* Called when a request is complete; q lives as long as x. Answer at once or later. Inside, the listener may be freed. */
+/* Called when a request is complete; q lives as long as x. Answer at once or later. May free the listener. */
 typedef void sim_handler(void *arg, struct sim_exchange *x, const struct sim_request *q);
 
 /* A whole answer. Copies. */
@@ -107,7 +120,8 @@ struct sim_listener_opts {
     void *arg;
 };
 /* A cluster is asked for by the first part of the path, "/clusters/<name>/api/v1/...", or by the TLS server name
- * "<name>.kubesim"; without both it is "". */
+ * "<name>.kubesim"; without both it is "". A client's certificate that is not by client_ca is as none. A request that
+ * is not understood is answered here with 400, one that is too large with 413. The process ignores SIGPIPE after it. */
 struct sim_listener *sim_listener_new(uv_loop_t *loop, const struct sim_listener_opts *o,
                                       struct err *err);
 int sim_listener_port(const struct sim_listener *l);
@@ -115,6 +129,11 @@ int sim_listener_port(const struct sim_listener *l);
 unsigned sim_listener_add_rule(struct sim_listener *l, const struct sim_rule *r);
 void sim_listener_remove_rule(struct sim_listener *l, unsigned id);
 uint64_t sim_listener_requests(const struct sim_listener *l); /* so far */
+/* A request from inside the process, answered at once: no connection, no fault, no index; no watches. Appends the body
+ * of the answer, and returns its status. */
+int sim_local(struct sim_listener *l, const struct sim_request *q, struct buf *ret);
+uint64_t sim_listener_accepted(const struct sim_listener *l); /* connections so far; and open now */
+uint64_t sim_listener_open(const struct sim_listener *l);
 /* Closes every connection and calls what is due of gone and done; freed when the loop has closed the handles. NULL is
  * fine. */
 void sim_listener_free(struct sim_listener *l);

@@ -112,22 +112,10 @@ struct sim_fields *sim_fields_find(const struct sim_fields *s, const char *eleme
     return s && found ? &s->kids[at] : NULL;
 }
 
-/* A node without members below is never kept, so that this is enough. */
 bool sim_fields_empty(const struct sim_fields *s)
 {
     for (size_t i = 0; i < s->n; i++)
         if (s->kids[i].member || !sim_fields_empty(&s->kids[i]))
-            return false;
-    return true;
-}
-
-bool sim_fields_equal(const struct sim_fields *a, const struct sim_fields *b)
-{
-    if (a->member != b->member || a->n != b->n)
-        return false;
-    for (size_t i = 0; i < a->n; i++)
-        if (compare(a->kids[i].element, b->kids[i].element) != 0 ||
-            !sim_fields_equal(&a->kids[i], &b->kids[i]))
             return false;
     return true;
 }

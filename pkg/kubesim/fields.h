@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sets of fields, as metadata.managedFields has them: a tree of path elements, each "f:<name>", "k:<keys as compact JSON,
- * sorted>", "v:<value>" or "i:<index>". A node may be a member, have children, or both. Source: structured-merge-diff,
- * fieldpath. Depth is bounded by that of the JSON they come from. */
+/* Sets of fields, as metadata.managedFields has them: a tree of path elements, each "f:<name>", "k:<keys as compact
+ * JSON, sorted>", "v:<value>" or "i:<index>". A node may be a member, have children, or both. Source:
+ * structured-merge-diff, fieldpath. Depth is bounded by that of the JSON they come from. */
 #ifndef KUBESIM_FIELDS_H
 #define KUBESIM_FIELDS_H
 
@@ -24,7 +24,6 @@ struct sim_fields *sim_fields_at(struct sim_fields *s, const char *element);
 struct sim_fields *sim_fields_find(const struct sim_fields *s, const char *element);
 
 bool sim_fields_empty(const struct sim_fields *s);
-bool sim_fields_equal(const struct sim_fields *a, const struct sim_fields *b);
 struct sim_fields sim_fields_copy(const struct sim_fields *s);
 
 /* In place: s with all of other, without all of other, only what is in other too. */

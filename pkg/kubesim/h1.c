@@ -157,7 +157,7 @@ static void send_head(struct sim_h1 *h)
 {
     const struct sim_exchange *x = h->x;
     bool old = h->parser.http_major == 1 && h->parser.http_minor == 0;
-    auto_buf head = BUF_INIT(2 * SIM_HEADER_MAX);
+    auto_buf head = BUF_INIT(SIM_HEADER_MAX);
     buf_printf(&head, "HTTP/1.1 %d %s\r\n", x->status, sim_status_line(x->status));
     if (x->content_type)
         buf_printf(&head, "Content-Type: %s\r\n", x->content_type);

@@ -12,16 +12,17 @@
 
 enum sim_trait {
     SIM_NAMESPACED = 1 << 0,
-    SIM_STATUS = 1 << 1,       /* has a status subresource */
-    SIM_GENERATION = 1 << 2,   /* metadata.generation counts changes of the spec */
-    SIM_RETURNS = 1 << 3,      /* DELETE answers with the object, not with a Status */
-    SIM_UPSERT = 1 << 4,       /* PUT creates what is not there */
-    SIM_CONDITIONAL = 1 << 5,  /* PUT needs a resourceVersion */
+    SIM_STATUS = 1 << 1,      /* has a status subresource */
+    SIM_GENERATION = 1 << 2,  /* metadata.generation counts changes of the spec */
+    SIM_RETURNS = 1 << 3,     /* DELETE answers with the object, not with a Status */
+    SIM_UPSERT = 1 << 4,      /* PUT creates what is not there */
+    SIM_CONDITIONAL = 1 << 5, /* PUT needs a resourceVersion */
     SIM_NO_COLLECTION = 1 << 6 /* no DELETECOLLECTION */,
     SIM_CUSTOM = 1 << 7,
-    SIM_DNS_LABEL = 1 << 8,    /* names are DNS labels (RFC 1035 or 1123), not subdomains */
-    SIM_PATH_NAME = 1 << 9,    /* names are any path segment */
-    SIM_DYING = 1 << 10,       /* the CustomResourceDefinition is being deleted */
+    SIM_DNS_LABEL = 1 << 8,     /* names are DNS labels (RFC 1035 or 1123), not subdomains */
+    SIM_PATH_NAME = 1 << 9,     /* names are any path segment */
+    SIM_COUNTS_NOTES = 1 << 11, /* its generation counts changes of annotations, too */
+    SIM_DYING = 1 << 10,        /* the CustomResourceDefinition is being deleted */
 };
 
 struct sim_version {
@@ -38,7 +39,7 @@ struct sim_kind {
     /* of a custom kind: */
     struct sim_version *versions;
     size_t nversions;
-    char *crd; /* the name of its CustomResourceDefinition */
+    char *crd;         /* the name of its CustomResourceDefinition */
     UT_hash_handle hh; /* by crd, which is plural.group */
 };
 

@@ -8,9 +8,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
 #include "kubesim/certs.h"
+#include "json/jx.h"
 
 enum { HISTORY = 1000, BOOKMARK_MS = 60000, CA_VALID_S = 10 * 365 * 86400 };
 
@@ -80,16 +80,14 @@ struct kubesim *kubesim_new(uv_loop_t *loop, const struct kubesim_opts *o, struc
 static void cluster_free(struct sim_cluster *c)
 {
     struct sim_collection *at, *next;
-    HASH_ITER(hh, c->collections, at, next)
-    {
+    HASH_ITER (hh, c->collections, at, next) {
         sim_watches_end(at);
         HASH_DEL(c->collections, at);
         sim_collection_free(at);
     }
     struct sim_kind *k, *next_kind;
     sim_cluster_tidy(c);
-    HASH_ITER(hh, c->custom, k, next_kind)
-    {
+    HASH_ITER (hh, c->custom, k, next_kind) {
         HASH_DEL(c->custom, k);
         sim_kind_free(k);
     }
@@ -102,8 +100,7 @@ void kubesim_free(struct kubesim *s)
     if (!s)
         return;
     struct sim_cluster *c, *next;
-    HASH_ITER(hh, s->clusters, c, next)
-    {
+    HASH_ITER (hh, s->clusters, c, next) {
         HASH_DEL(s->clusters, c);
         cluster_free(c);
     }
@@ -180,6 +177,32 @@ char *kubesim_kubeconfig(const struct kubesim *s, const char *cluster)
                      "    token: %s\n",
                      cluster, cluster, cluster, cluster, str_or(s->opts.address, "127.0.0.1"),
                      s->listener ? sim_listener_port(s->listener) : 0, cluster, ca, s->token);
+}
+
+json_t *kubesim_do(struct kubesim *s, const char *cluster, const char *method, const char *path,
+                   const char *content_type, const char *body, int *status)
+{
+    auto_buf answer = BUF_INIT(JX_BYTES_MAX);
+    auto_free char *bearer = xasprintf("Bearer %s", s->token);
+    auto_free char *plain = xstrndup(path, strcspn(path, "?"));
+    const char *query = strchr(path, '?');
+    struct sim_request q = {
+        .cluster = cluster,
+        .method = method,
+        .path = plain,
+        .query = query ? query + 1 : "",
+        .accept = SIM_JSON,
+        .content_type = str_or(content_type, SIM_JSON),
+        .authorization = bearer,
+        .body = str_or(body, ""),
+        .body_len = strlen(str_or(body, "")),
+    };
+    struct sim_cluster *c = kubesim_cluster(s, cluster);
+    uint64_t requests = c ? c->stats.requests : 0;
+    *status = sim_local(s->listener, &q, &answer);
+    if (c)
+        c->stats.requests = requests;
+    return answer.len ? jx_load(answer.data, answer.len, NULL) : NULL;
 }
 
 /* --- faults, counts --- */

@@ -21,6 +21,9 @@ struct kubesim_opts {
     /* Deployments become available, LoadBalancer Services get an address: what controllers of a real cluster would do
      * and ours waits for. A Namespace's deletion removes what is in it. Always on for the last. */
     bool act;
+    /* Called with each request that the API gets, before it is worked on; or NULL. */
+    void (*seen)(void *arg, const struct sim_request *q);
+    void *seen_arg;
 };
 /* Makes a CA and the server's certificate in memory. */
 struct kubesim *kubesim_new(uv_loop_t *loop, const struct kubesim_opts *o, struct err *err);
@@ -28,11 +31,17 @@ void kubesim_free(struct kubesim *s);
 
 /* A cluster with the namespaces default, kube-system, kube-public and kube-node-lease. */
 int kubesim_add_cluster(struct kubesim *s, const char *name, struct err *err);
-/* Kubeconfig (YAML text, owned by the caller): server https://127.0.0.1:port/clusters/<name>, the CA, a bearer token. */
+/* Kubeconfig (YAML text, owned by the caller): server https://<address>:<port>/clusters/<name>, the CA, a bearer
+ * token that may do everything. */
 char *kubesim_kubeconfig(const struct kubesim *s, const char *cluster);
 
 unsigned kubesim_add_rule(struct kubesim *s, const struct sim_rule *r);
 void kubesim_remove_rule(struct kubesim *s, unsigned id);
+
+/* A request from inside the process, as the administrator; no fault meets it, and it is not counted among the requests.
+ * path with query; body may be NULL. The answer as a tree, a new reference, or NULL. */
+json_t *kubesim_do(struct kubesim *s, const char *cluster, const char *method, const char *path,
+                   const char *content_type, const char *body, int *status);
 
 /* Counts so far. */
 struct kubesim_stats {

@@ -7,21 +7,21 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
 #include "kubesim/selector.h"
+#include "json/jx.h"
 
 #define LIST_MAX ((size_t)2048 * 1024 * 1024)
 
 struct list {
     struct sim_selector selector;
-    uint64_t version;    /* that the answer shows */
+    uint64_t version;            /* that the answer shows */
     struct sim_object **objects; /* borrowed, unless snapshot */
     size_t n;
     bool snapshot;
-    size_t begin, end;   /* of the objects, those in the namespace */
-    char *start;         /* from this key on (of a continue token), or NULL */
-    int64_t limit;       /* 0: none */
+    size_t begin, end; /* of the objects, those in the namespace */
+    char *start;       /* from this key on (of a continue token), or NULL */
+    int64_t limit;     /* 0: none */
 };
 
 /* --- GET --- */

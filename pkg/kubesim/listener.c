@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <arpa/inet.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <utlist.h>
 
@@ -92,6 +93,7 @@ struct sim_listener *sim_listener_new(uv_loop_t *loop, const struct sim_listener
                                       struct err *err)
 {
     struct sim_listener *l = xcalloc(1, sizeof *l);
+    signal(SIGPIPE, SIG_IGN);
     l->loop = loop;
     l->handler = o->handler;
     l->arg = o->arg;
@@ -127,6 +129,16 @@ void sim_listener_remove_rule(struct sim_listener *l, unsigned id)
 uint64_t sim_listener_requests(const struct sim_listener *l)
 {
     return l->requests;
+}
+
+uint64_t sim_listener_open(const struct sim_listener *l)
+{
+    return l->open;
+}
+
+uint64_t sim_listener_accepted(const struct sim_listener *l)
+{
+    return l->accepted;
 }
 
 void sim_listener_free(struct sim_listener *l)

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The least OpenAPI v3 with which kubectl works: that PATCH of each kind knows fieldValidation and dryRun, and no schema
- * of its fields. */
+/* The least OpenAPI v3 with which kubectl works: that PATCH of each kind knows fieldValidation and dryRun, and no
+ * schema of its fields. */
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 static void add_root(json_t *paths, const char *group, const char *version)
 {
-    auto_free char *path = *group ? xasprintf("apis/%s/%s", group, version)
-                                  : xasprintf("api/%s", version);
+    auto_free char *path =
+        *group ? xasprintf("apis/%s/%s", group, version) : xasprintf("api/%s", version);
     auto_free char *url = xasprintf("/openapi/v3/%s?hash=0", path);
     json_object_set_new(paths, path, json_pack("{s:s}", "serverRelativeURL", url));
 }
@@ -43,10 +43,10 @@ static void add_kind(json_t *paths, const struct sim_kind *k, const char *versio
     auto_free char *path =
         xasprintf("/%s/%s/%s%s/{name}", *k->group ? "apis" : "api", gv,
                   k->traits & SIM_NAMESPACED ? "namespaces/{namespace}/" : "", k->plural);
-    json_t *patch = json_pack("{s:{s:s, s:s, s:s}, s:[o, o, o]}", "x-kubernetes-group-version-kind",
-                              "group", k->group, "version", version, "kind", k->kind, "parameters",
-                              parameter("dryRun"), parameter("fieldManager"),
-                              parameter("fieldValidation"));
+    json_t *patch =
+        json_pack("{s:{s:s, s:s, s:s}, s:[o, o, o]}", "x-kubernetes-group-version-kind", "group",
+                  k->group, "version", version, "kind", k->kind, "parameters", parameter("dryRun"),
+                  parameter("fieldManager"), parameter("fieldValidation"));
     json_object_set_new(paths, path, json_pack("{s:o}", "patch", patch));
 }
 

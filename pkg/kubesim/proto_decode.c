@@ -201,10 +201,9 @@ static bool is_zero(const struct proto_field *f, const struct piece *p, const js
         return !p->v;
     case TIME:
         return !size(p->bytes);
-    case MESSAGE:
-        return !json_object_size(v);
     case INT_OR_STRING:
         return json_is_integer(v) && !json_integer_value(v);
+    case MESSAGE: /* Go's JSON has a struct always */
     case MICROTIME:
     case RAW_JSON:
     case MAP:

@@ -125,9 +125,9 @@ static bool take(const struct media *m, const struct sim_kind *k, struct sim_acc
     size_t as = 0;
     while (as < sizeof names / sizeof *names && !str_eq(m->as, names[as]))
         as++;
-    bool known = as < sizeof names / sizeof *names &&
-                 (as == SIM_AS_OBJECT ||
-                  (k && str_eq(m->group, "meta.k8s.io") && str_eq(m->version, "v1")));
+    bool known =
+        as < sizeof names / sizeof *names &&
+        (as == SIM_AS_OBJECT || (k && str_eq(m->group, "meta.k8s.io") && str_eq(m->version, "v1")));
     bool proto = str_eq(m->type, SIM_PROTO);
     if (!known || (!proto && !is_json(m->type)))
         return false;

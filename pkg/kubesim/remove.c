@@ -6,9 +6,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
 #include "kubesim/selector.h"
+#include "json/jx.h"
 
 struct options {
     json_t *tree; /* DeleteOptions, or NULL */
@@ -136,9 +136,11 @@ static void answer_list(struct sim_call *c, json_t *items)
 {
     auto_free char *kind = xstrdup(c->kind->list_kind);
     auto_free char *version = xasprintf("%" PRIu64, c->cluster->version);
-    sim_answer(c, 200,
-               json_pack("{s:s, s:s, s:{s:s}, s:o}", "kind", kind, "apiVersion", c->api_version,
-                         "metadata", "resourceVersion", version, "items", items));
+    json_t *list = json_pack("{s:s, s:s, s:{s:s}, s:o}", "kind", kind, "apiVersion", c->api_version,
+                             "metadata", "resourceVersion", version, "items", items);
+    if (c->kind->traits & SIM_CUSTOM)
+        jx_set_str(list, "metadata.continue", "");
+    sim_answer(c, 200, list);
 }
 
 void sim_delete_collection(struct sim_call *c)
@@ -161,8 +163,8 @@ void sim_delete_collection(struct sim_call *c)
     for (size_t i = 0; i < n; i++) {
         if (!is_in(c, all[i]) || !sim_selector_matches(&selector, c->kind, all[i]))
             continue;
-        json_array_append_new(items, sim_object_tree(all[i], c->kind, c->api_version,
-                                                     SIM_VIEW_ITEM, all[i]->version));
+        json_array_append_new(items, sim_object_tree(all[i], c->kind, c->api_version, SIM_VIEW_ITEM,
+                                                     all[i]->version));
     }
     answer_list(c, items);
     const struct sim_kind *kind = c->kind;

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 static json_t *status_of(const char *resource)
 {

@@ -143,23 +143,21 @@ static int parse_set(struct lexer *l, struct sim_term *t, struct err *err)
     if (!str_eq(l->token, "("))
         return refuse(l, err, "'('");
     advance(l);
-    bool empty_last = true;
+    const char *expected = "',', ')' or identifier";
+    bool after_word = false;
     while (!str_eq(l->token, ")")) {
+        bool comma = str_eq(l->token, ",");
         if (t->n >= SIM_VALUES_MAX)
             return err_set(err, ERR_INVALID, 400, "too many values in a selector");
-        if (l->word) {
-            add_value(t, xstrdup(l->token));
-            empty_last = false;
-        } else if (str_eq(l->token, ",")) {
-            if (empty_last)
-                add_value(t, xstrdup(""));
-            empty_last = true;
-        } else {
-            return refuse(l, err, "',', ')' or identifier");
-        }
+        if (!comma && (!l->word || after_word))
+            return refuse(l, err, expected);
+        if (!comma || !after_word)
+            add_value(t, xstrdup(comma ? "" : l->token));
+        after_word = !comma;
+        expected = comma ? "',', or identifier" : "',' or ')'";
         advance(l);
     }
-    if (empty_last)
+    if (!after_word)
         add_value(t, xstrdup(""));
     advance(l);
     return 0;

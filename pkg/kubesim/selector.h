@@ -25,8 +25,8 @@ struct sim_selector {
     size_t nlabels, nfields;
 };
 
-/* Both texts as in a query, percent-decoded; NULL or "": everything. 0, or -1 with *err (message as the API server words
- * it, ERR_INVALID). Fields that this kind can't be selected by are refused. */
+/* Both texts as in a query, percent-decoded; NULL or "": everything. 0, or -1 with *err (ERR_INVALID, the API server's
+ * words). Fields that this kind can't be selected by are refused. */
 int sim_selector_parse(const struct sim_kind *k, const char *labels, const char *fields,
                        struct sim_selector *ret, struct err *err);
 void sim_selector_done(struct sim_selector *s);

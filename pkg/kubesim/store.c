@@ -7,8 +7,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/apply.h"
+#include "json/jx.h"
 
 enum { OBJECT_MAX = 64 * 1024 * 1024 };
 
@@ -276,8 +276,8 @@ const struct sim_event *sim_collection_put(struct sim_collection *c, struct sim_
     }
     c->objects[i] = o;
     struct sim_event *e = next_event(c);
-    *e = (struct sim_event){found ? SIM_MODIFIED : SIM_ADDED, o->version, sim_object_ref(o),
-                            before};
+    *e =
+        (struct sim_event){found ? SIM_MODIFIED : SIM_ADDED, o->version, sim_object_ref(o), before};
     return e;
 }
 

@@ -16,15 +16,17 @@
 struct sim_object {
     uint32_t refs;
     uint32_t meta_len;
-    uint64_t version; /* resourceVersion */
+    uint64_t version;        /* resourceVersion */
     struct sim_text *fields; /* managedFields, a JSON array; or NULL */
-    struct sim_text *rest;   /* what is beside metadata, kind and apiVersion, without braces; or NULL */
-    void *proto;             /* in protobuf, as of version; made when first asked for */
+    struct sim_text
+        *rest;   /* what is beside metadata, kind and apiVersion, without braces; or NULL */
+    void *proto; /* in protobuf, as of version; made when first asked for */
     uint32_t proto_len;
     uint16_t ns_len;
     bool deleting; /* has a deletionTimestamp */
-    const char *meta; /* metadata without resourceVersion, managedFields and braces; behind the key */
-    char key[];       /* "<namespace>/<name>", or "<name>" */
+    const char
+        *meta;  /* metadata without resourceVersion, managedFields and braces; behind the key */
+    char key[]; /* "<namespace>/<name>", or "<name>" */
 };
 
 /* From a tree (whose kind, apiVersion and metadata.resourceVersion count for nothing). refs is 1. */

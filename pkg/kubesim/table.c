@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 static json_t *column(const char *name, const char *format, const char *description)
 {
@@ -17,9 +17,9 @@ json_t *sim_table_new(uint64_t version, const char *next_page, bool definitions)
 {
     char number[24];
     snprintf(number, sizeof number, "%" PRIu64, version);
-    json_t *t = json_pack("{s:s, s:s, s:{s:s}, s:n, s:[]}", "kind", "Table", "apiVersion",
-                          "meta.k8s.io/v1", "metadata", "resourceVersion", number,
-                          "columnDefinitions", "rows");
+    json_t *t =
+        json_pack("{s:s, s:s, s:{s:s}, s:n, s:[]}", "kind", "Table", "apiVersion", "meta.k8s.io/v1",
+                  "metadata", "resourceVersion", number, "columnDefinitions", "rows");
     if (next_page)
         jx_set_str(t, "metadata.continue", next_page);
     if (definitions)
@@ -53,7 +53,7 @@ void sim_table_add(json_t *table, const struct sim_object *o, uint64_t version)
                                ? age(clock_s(&clock_system) - since)
                                : xstrdup("<unknown>");
     json_t *object = sim_object_tree(o, NULL, NULL, SIM_VIEW_PARTIAL, version);
-    json_array_append_new(json_object_get(table, "rows"),
-                          json_pack("{s:[s, s], s:o}", "cells", sim_object_name(o), text, "object",
-                                    object));
+    json_array_append_new(
+        json_object_get(table, "rows"),
+        json_pack("{s:[s, s], s:o}", "cells", sim_object_name(o), text, "object", object));
 }

@@ -9,8 +9,8 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
+#include "json/jx.h"
 
 #define ISSUER "https://kubernetes.default.svc"
 
@@ -100,6 +100,13 @@ static void answer_token(struct sim_call *c, const struct sim_object *account, j
 {
     char end[CLOCK_RFC3339_MAX];
     int64_t now = clock_s(&clock_system);
+    struct sim_apply a = {.group = "authentication.k8s.io",
+                          .version = "v1",
+                          .kind = "TokenRequest",
+                          .manager = str_or(sim_query_get(&c->query, "fieldManager"), "unknown"),
+                          .subresource = "token",
+                          .now = c->now};
+    sim_track_update(&a, NULL, request);
     json_t *audiences = jx_get(request, "spec.audiences");
     if (json_array_size(audiences) == 0) {
         jx_set_new(request, "spec.audiences", json_pack("[s]", ISSUER));
@@ -109,13 +116,6 @@ static void answer_token(struct sim_call *c, const struct sim_object *account, j
     auto_free char *token = sign(c->sim, claims);
     auto_free char *uid = sim_object_meta_str(account, "uid");
     clock_format(now + seconds, end);
-    struct sim_apply a = {.group = "authentication.k8s.io",
-                          .version = "v1",
-                          .kind = "TokenRequest",
-                          .manager = str_or(sim_query_get(&c->query, "fieldManager"), "unknown"),
-                          .subresource = "token",
-                          .now = c->now};
-    sim_track_update(&a, NULL, request);
     jx_set_str(request, "kind", "TokenRequest");
     jx_set_str(request, "apiVersion", "authentication.k8s.io/v1");
     jx_set_str(request, "metadata.name", c->name);
@@ -147,10 +147,10 @@ void sim_token_request(struct sim_call *c)
     } else if (!json_is_object(request) || seconds < SECONDS_MIN || seconds > SECONDS_MAX) {
         static const char why[] = "may not specify a duration less than 10 minutes";
         auto_free char *m = xasprintf("Invalid value: %" PRId64 ": %s", seconds, why);
-        json_t *details = json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "group",
-                                    "authentication.k8s.io", "kind", "TokenRequest", "causes",
-                                    "reason", "FieldValueInvalid", "message", m, "field",
-                                    "spec.expirationSeconds");
+        json_t *details =
+            json_pack("{s:s, s:s, s:[{s:s, s:s, s:s}]}", "group", "authentication.k8s.io", "kind",
+                      "TokenRequest", "causes", "reason", "FieldValueInvalid", "message", m,
+                      "field", "spec.expirationSeconds");
         sim_fail(c, 422, "Invalid", details,
                  "TokenRequest.authentication.k8s.io \"\" is invalid: spec.expirationSeconds: %s",
                  m);

@@ -5,9 +5,9 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/write.h"
 #include "yaml/yaml.h"
+#include "json/jx.h"
 
 #define APPLY     "application/apply-patch+yaml"
 #define MERGE     "application/merge-patch+json"
@@ -83,8 +83,7 @@ static bool check_dry_run(struct sim_call *c, const char *options)
     c->dry_run = str_eq(dry, "All");
     if (!dry || c->dry_run)
         return true;
-    auto_free char *m =
-        xasprintf("Unsupported value: [\"%s\"]: supported values: \"All\"", dry);
+    auto_free char *m = xasprintf("Unsupported value: [\"%s\"]: supported values: \"All\"", dry);
     sim_fail_options(c, options, "dryRun", "FieldValueNotSupported", m);
     return false;
 }
@@ -114,8 +113,8 @@ static bool check_unconditional(struct sim_call *c, const json_t *tree)
     json_object_set_new(details, "causes",
                         json_pack("[{s:s, s:s, s:s}]", "reason", "FieldValueInvalid", "message",
                                   why, "field", "metadata.resourceVersion"));
-    sim_fail(c, 422, "Invalid", details,
-             "%s \"%s\" is invalid: metadata.resourceVersion: %s", title, c->name, why);
+    sim_fail(c, 422, "Invalid", details, "%s \"%s\" is invalid: metadata.resourceVersion: %s",
+             title, c->name, why);
     return false;
 }
 
@@ -162,15 +161,15 @@ static bool check_applied(struct sim_call *c, json_t *tree)
     const char *kind = jx_str(tree, "kind"), *api_version = jx_str(tree, "apiVersion");
     if (!str_eq(kind, c->kind->kind) || !str_eq(api_version, c->api_version)) {
         const char *slash = api_version ? strchr(api_version, '/') : NULL;
-        sim_fail(c, 400, "BadRequest", NULL, "invalid object type: %s%s, Kind=%s",
-                 slash ? "" : "/", str_or(api_version, ""), str_or(kind, ""));
+        sim_fail(c, 400, "BadRequest", NULL, "invalid object type: %s%s, Kind=%s", slash ? "" : "/",
+                 str_or(api_version, ""), str_or(kind, ""));
         return false;
     }
     if (jx_get(tree, "metadata.managedFields")) {
         sim_fail(c, 400, "BadRequest", NULL, "metadata.managedFields must be nil");
         return false;
     }
-    return sim_check_place(c, tree);
+    return true;
 }
 
 static void create_applied(struct sim_call *c, const json_t *tree, const struct sim_apply *a)
@@ -178,6 +177,13 @@ static void create_applied(struct sim_call *c, const json_t *tree, const struct 
     struct err err = {0};
     json_t *causes = NULL;
     const char *uid = jx_str(tree, "metadata.uid");
+    auto_json *merged = sim_apply(a, NULL, tree, &causes, &err);
+    if (!merged) {
+        fail_apply(c, &err, causes);
+        return;
+    }
+    if (!sim_check_place(c, merged))
+        return;
     if (c->sub) {
         sim_fail_name(c, c->kind, c->name);
         return;
@@ -189,11 +195,7 @@ static void create_applied(struct sim_call *c, const json_t *tree, const struct 
         sim_fail_conflict(c, why);
         return;
     }
-    auto_json *merged = sim_apply(a, NULL, tree, &causes, &err);
-    if (merged)
-        sim_create(c, merged, true);
-    else
-        fail_apply(c, &err, causes);
+    sim_create(c, merged, true);
 }
 
 static void patch_apply(struct sim_call *c)
@@ -215,14 +217,12 @@ static void patch_apply(struct sim_call *c)
         create_applied(c, tree, &a);
         return;
     }
-    if (!sim_check_version(c, live, tree))
-        return;
     auto_json *old = live_tree(c, live);
     auto_json *merged = sim_apply(&a, old, tree, &causes, &err);
-    if (merged)
-        sim_update(c, live, old, merged, true);
-    else
+    if (!merged)
         fail_apply(c, &err, causes);
+    else if (sim_check_place(c, tree) && sim_check_version(c, live, tree))
+        sim_update(c, live, old, merged, true);
 }
 
 /* The patched object, or NULL, answered. */

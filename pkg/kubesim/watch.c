@@ -7,13 +7,13 @@
 
 #include "base/mem.h"
 #include "base/str.h"
-#include "json/jx.h"
 #include "kubesim/call.h"
 #include "kubesim/selector.h"
+#include "json/jx.h"
 
 enum {
     EVENT_MAX = 64 * 1024 * 1024,
-    TIMEOUT_MIN_S = 1800,  /* when the client names none: from this to its double */
+    TIMEOUT_MIN_S = 1800,    /* when the client names none: from this to its double */
     LAST_BOOKMARK_MS = 2000, /* before the end */
 };
 
@@ -28,10 +28,10 @@ struct sim_watch {
     char *ns, *api_version;
     struct sim_accept accept;
     bool bookmarks;
-    bool first;           /* of a table: its columns were not told yet */
-    bool busy, gone;      /* the client may go while we write to it */
+    bool first;      /* of a table: its columns were not told yet */
+    bool busy, gone; /* the client may go while we write to it */
     struct sim_fault fault;
-    struct buf held;      /* REORDER: the event that waits for the next one */
+    struct buf held;                /* REORDER: the event that waits for the next one */
     uint64_t deadline, bookmark_ms; /* of the loop's clock, ms */
     uv_timer_t timer;
     struct sim_watch *prev, *next;
@@ -211,8 +211,7 @@ static bool wants(const struct sim_watch *w, const struct sim_object *o)
         return false;
     if (w->ns && (o->ns_len != strlen(w->ns) || memcmp(o->key, w->ns, o->ns_len) != 0))
         return false;
-    return sim_selector_empty(&w->selector) ||
-           sim_selector_matches(&w->selector, w->at->kind, o);
+    return sim_selector_empty(&w->selector) || sim_selector_matches(&w->selector, w->at->kind, o);
 }
 
 static bool tell(struct sim_watch *w, const struct sim_event *e)
@@ -258,8 +257,7 @@ static void schedule(struct sim_watch *w)
     uint64_t now = uv_now(w->timer.loop), at = w->deadline;
     if (w->bookmarks && now + w->bookmark_ms < at)
         at = now + w->bookmark_ms;
-    if (w->bookmarks && at + LAST_BOOKMARK_MS > w->deadline &&
-        now + LAST_BOOKMARK_MS < w->deadline)
+    if (w->bookmarks && at + LAST_BOOKMARK_MS > w->deadline && now + LAST_BOOKMARK_MS < w->deadline)
         at = w->deadline - LAST_BOOKMARK_MS;
     uv_timer_start(&w->timer, on_timer, at > now ? at - now : 0, 0);
 }

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "kubesim/defaults.h"
 #include "json/jx.h"
 
 /* --- checks --- */
@@ -156,9 +157,7 @@ static const char *name_problem(const struct sim_kind *k, const char *name)
     if (k->traits & SIM_PATH_NAME)
         return strchr(name, '/') ? "may not contain '/'" : NULL;
     if (k->traits & SIM_DNS_LABEL)
-        return n > 63            ? "must be no more than 63 bytes"
-               : !is_label(name, n) ? label_rule
-                                    : NULL;
+        return n > 63 ? "must be no more than 63 bytes" : !is_label(name, n) ? label_rule : NULL;
     return n > 253 ? "must be no more than 253 bytes" : !is_subdomain(name) ? subdomain_rule : NULL;
 }
 
@@ -221,8 +220,12 @@ const char *sim_manager(const struct sim_call *c)
 
 static void clear_metadata(json_t *tree)
 {
-    static const char *const given[] = {"uid",        "creationTimestamp", "deletionTimestamp",
-                                        "generation", "resourceVersion",   "selfLink",
+    static const char *const given[] = {"uid",
+                                        "creationTimestamp",
+                                        "deletionTimestamp",
+                                        "generation",
+                                        "resourceVersion",
+                                        "selfLink",
                                         "deletionGracePeriodSeconds"};
     json_t *metadata = jx_get(tree, "metadata");
     for (size_t i = 0; i < sizeof given / sizeof *given; i++)
@@ -269,6 +272,17 @@ static bool check_new(struct sim_call *c, json_t *tree)
     return false;
 }
 
+/* What a custom kind's schema says about it. */
+static bool check_schema(struct sim_call *c, const json_t *tree)
+{
+    struct sim_schema_error e = {0};
+    if (sim_schema_check(sim_cluster_schema(c->cluster, c->kind, c->version), tree, &e) == 0)
+        return true;
+    sim_fail_field(c, str_or(jx_str(tree, "metadata.name"), ""), e.field, e.reason, e.message);
+    sim_schema_error_done(&e);
+    return false;
+}
+
 void sim_create(struct sim_call *c, json_t *tree, bool applied)
 {
     char uid[SIM_UUID];
@@ -276,6 +290,8 @@ void sim_create(struct sim_call *c, json_t *tree, bool applied)
         return;
     clear_metadata(tree);
     sim_default_decode(c->cluster, c->kind, c->version, tree);
+    if (!check_schema(c, tree))
+        return;
     if (!applied) {
         struct sim_apply a = sim_apply_of(c, sim_manager(c));
         sim_keep_apart(&a, NULL, tree);
@@ -305,9 +321,14 @@ static void keep(json_t *tree, const json_t *old, const char *key)
 /* What no client can change. */
 static void keep_metadata(json_t *tree, const json_t *old)
 {
-    static const char *const kept[] = {
-        "name", "namespace", "uid", "creationTimestamp", "deletionTimestamp", "generation",
-        "deletionGracePeriodSeconds", "resourceVersion"};
+    static const char *const kept[] = {"name",
+                                       "namespace",
+                                       "uid",
+                                       "creationTimestamp",
+                                       "deletionTimestamp",
+                                       "generation",
+                                       "deletionGracePeriodSeconds",
+                                       "resourceVersion"};
     json_t *to = jx_get(tree, "metadata"), *from = jx_get(old, "metadata");
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++)
         keep(to, from, kept[i]);
@@ -354,7 +375,11 @@ static void count_generation(struct sim_call *c, json_t *tree, const json_t *old
 {
     bool has_status = sim_serves_status(c->kind, c->version);
     bool counted = c->kind->traits & SIM_GENERATION;
-    if (counted && !same_but(tree, old, "metadata", has_status ? "status" : NULL))
+    const json_t *now = jx_get(tree, "metadata.annotations");
+    const json_t *before = jx_get(old, "metadata.annotations");
+    bool notes =
+        (c->kind->traits & SIM_COUNTS_NOTES) && (now || before) && !json_equal(now, before);
+    if (counted && (notes || !same_but(tree, old, "metadata", has_status ? "status" : NULL)))
         jx_set_new(tree, "metadata.generation",
                    json_integer(jx_int(old, "metadata.generation", 0) + 1));
 }
@@ -414,7 +439,7 @@ void sim_update(struct sim_call *c, struct sim_object *live, const json_t *old, 
 {
     keep_metadata(tree, old);
     sim_default_decode(c->cluster, c->kind, c->version, tree);
-    if (!check_finalizers(c, tree, old))
+    if (!check_schema(c, tree) || !check_finalizers(c, tree, old))
         return;
     if (!applied) {
         struct sim_apply a = sim_apply_of(c, sim_manager(c));

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "runtime/outcome.h"
+#include "runtime/backoff.h"
 #include "runtime/release.h"
 #include "json/jx.h"
 
@@ -59,6 +59,8 @@ static bool seen(struct op *op)
     return there && records_compare_versions(v.meta.rv, op->rv) >= 0;
 }
 
+static void fail_answered(struct op *op, const struct err *err);
+
 /* Moves an op on by time and by what the watch has shown. */
 static void settle(struct op *op)
 {
@@ -72,7 +74,7 @@ static void settle(struct op *op)
     if (op->state == OP_RUNNING && now >= op->until_ms) {
         struct err err;
         err_set(&err, ERR_TRANSIENT, 0, "no answer in time");
-        applier_fail(op, &err);
+        fail_answered(op, &err);
     }
 }
 
@@ -92,7 +94,7 @@ enum op_state applier_state(struct cluster *c, const struct gvr *gvr, const char
 
 bool applier_has_room(const struct cluster *c)
 {
-    return c->n_ops < APPLIER_IN_FLIGHT_MAX;
+    return c->n_ops < APPLIER_IN_FLIGHT_MAX && breaker_allows(&c->breaker, clock_ms(c->clock));
 }
 
 static void leave_running(struct op *op)
@@ -117,8 +119,10 @@ struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *n
         op->name = xstrdup(name);
         HASH_ADD_STR(c->ops, key, op);
     }
-    if (op->state != OP_RUNNING)
+    if (op->state != OP_RUNNING) {
         c->n_ops++;
+        op->probe = breaker_begin(&c->breaker);
+    }
     op->state = OP_RUNNING;
     op->verb = OP_APPLY;
     op->ours = false;
@@ -133,56 +137,49 @@ struct op *applier_running(struct cluster *c, const char *op_key)
     return op && op->state == OP_RUNNING ? op : NULL;
 }
 
-static int64_t backoff(const struct op *op, int n)
-{
-    int64_t ms = APPLIER_BACKOFF_MIN_MS;
-    for (int i = 1; i < n && ms < APPLIER_BACKOFF_MAX_MS; i++)
-        ms *= 2;
-    ms = ms > APPLIER_BACKOFF_MAX_MS ? APPLIER_BACKOFF_MAX_MS : ms;
-    return ms + (int64_t)(str_hash(op->key) % 100) * ms /
-                    400; /* up to 25 % more, so that objects don't march in step */
-}
+static const struct backoff backoff = {APPLIER_BACKOFF_MIN_MS, APPLIER_BACKOFF_MAX_MS};
 
-static void changed(struct cluster *c)
-{
-    c->changed(c->arg, c);
-}
-
-static int64_t wait_after(const struct op *op, const struct err *err)
-{
-    struct outcome o = outcome_of(err, 0);
-    switch (o.action) {
-    case OUTCOME_NOW: /* our view was old: decide again soon, but not for ever */
-        return op->failures <= 3 ? o.delay_ms : backoff(op, op->failures);
-    case OUTCOME_AFTER:
-        return o.delay_ms;
-    case OUTCOME_STOP: /* until the intent or the object changes, which ends the wait; else seldom */
-        return APPLIER_BACKOFF_MAX_MS;
-    case OUTCOME_DONE:
-    case OUTCOME_BACKOFF:
-        break;
-    }
-    return backoff(op, op->failures);
-}
-
-void applier_fail(struct op *op, const struct err *err)
+static void fail(struct op *op, const struct err *err)
 {
     struct cluster *c = op->cluster;
     leave_running(op);
-    op->failures++;
     op->err = *err;
     op->state = OP_BACKOFF;
     struct kube_view v;
     snprintf(op->failed_rv, sizeof op->failed_rv, "%s", version_of(op, &v));
-    op->until_ms = clock_ms(c->clock) + wait_after(op, err);
+    op->until_ms = clock_ms(c->clock) + backoff_after(&backoff, &op->failures, err, op->key);
     log_debug("write failed", "cluster", c->name, "object", op->key, "error", err->msg);
-    changed(c);
+    cluster_touch(c);
+}
+
+void applier_fail(struct op *op, const struct err *err)
+{
+    breaker_abandon(&op->cluster->breaker, op->probe);
+    fail(op, err);
+}
+
+static void tell_breaker(struct op *op, const struct err *err)
+{
+    struct cluster *c = op->cluster;
+    bool was = c->breaker.open;
+    breaker_end(&c->breaker, op->probe, op->key, err, c->key, clock_ms(c->clock));
+    if (c->breaker.open != was)
+        log_warn(was ? "writes go on" : "writes are paused", "cluster", c->name, "error",
+                 err ? err->msg : "");
+}
+
+/* The cluster's own answer, or its silence. */
+static void fail_answered(struct op *op, const struct err *err)
+{
+    tell_breaker(op, err);
+    fail(op, err);
 }
 
 static void succeed(struct op *op)
 {
     struct cluster *c = op->cluster;
     int64_t now = clock_ms(c->clock);
+    tell_breaker(op, NULL);
     leave_running(op);
     bool again = op->applied_ms && now - op->applied_ms < APPLIER_FIGHT_MS &&
                  str_eq(op->intent, op->applied);
@@ -193,10 +190,11 @@ static void succeed(struct op *op)
     op->err = (struct err){0};
     op->contested = op->verb == OP_APPLY && op->streak >= APPLIER_FIGHT_TIMES;
     op->state = op->contested ? OP_BACKOFF : OP_UNSEEN;
-    op->until_ms = now + (op->contested ? backoff(op, op->streak) : APPLIER_SEEN_MS);
+    op->until_ms =
+        now + (op->contested ? backoff_wait(&backoff, op->streak, op->key) : APPLIER_SEEN_MS);
     if (c->written)
         c->written(c->arg);
-    changed(c);
+    cluster_touch(c);
 }
 
 /* --- apply --- */
@@ -208,7 +206,7 @@ static void on_conflict_read(void *arg, const struct kube_response *r, const str
     const char *owner = err ? NULL : jx_str2(r->body, "metadata.labels", PLAN_LABEL_OWNER_UID);
     op->known_ours = owner && *op->owner && str_eq(owner, op->owner);
     struct err conflict = op->err;
-    applier_fail(op, &conflict);
+    fail_answered(op, &conflict);
 }
 
 static void look_after_conflict(struct op *op, const struct err *err)
@@ -227,7 +225,7 @@ static void on_applied(void *arg, const struct kube_response *r, const struct er
         return;
     }
     if (err) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     op->known_ours = false;
@@ -254,7 +252,7 @@ static void on_deleted(void *arg, const struct kube_response *r, const struct er
     (void)r;
     struct op *op = arg;
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     log_debug("deleted", "cluster", op->cluster->name, "object", op->key);
@@ -276,7 +274,7 @@ static void on_released(void *arg, const struct kube_response *r, const struct e
     (void)r;
     struct op *op = arg;
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     log_debug("released", "cluster", op->cluster->name, "object", op->key);
@@ -322,7 +320,7 @@ static void on_instances(void *arg, const struct kube_response *r, const struct 
 {
     struct op *op = arg;
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     if (!err && json_array_size(jx_get(r->body, "items")) > 0) {
@@ -338,7 +336,7 @@ static void on_group(void *arg, const struct kube_response *r, const struct err 
     struct op *op = arg;
     const char *gv = err ? NULL : jx_str(r->body, "preferredVersion.groupVersion");
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     if (!gv) {
@@ -372,7 +370,7 @@ static void on_swept(void *arg, const struct kube_response *r, const struct err 
     struct op *op = arg;
     (void)r;
     if (err && err->class != ERR_NOT_FOUND) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     sweep_next(op);
@@ -398,7 +396,7 @@ static void on_spread(void *arg, const struct kube_response *r, const struct err
     size_t i;
     json_t *cm;
     if (err) {
-        applier_fail(op, err);
+        fail_answered(op, err);
         return;
     }
     json_decref(op->sweep);
@@ -456,7 +454,7 @@ const struct op *applier_worst(const struct cluster *c)
 
 int64_t applier_next_ms(const struct cluster *c)
 {
-    int64_t next = -1, now = clock_ms(c->clock);
+    int64_t now = clock_ms(c->clock), next = breaker_next_ms(&c->breaker, now);
     for (const struct op *op = c->ops; op; op = op->hh.next) {
         bool over =
             op->until_ms <= now && op->state != OP_RUNNING; /* idle, whoever looks next will find */
@@ -477,4 +475,5 @@ void applier_cancel(struct cluster *c)
         op_free(op);
     }
     c->n_ops = 0;
+    c->breaker = (struct breaker){0};
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* All writes to a member cluster. One write per object at a time; a written object stays busy
+/* All writes to a member cluster, a bounded number at a time, and none but a probe while it fails them
+ * (runtime/breaker.h). One write per object at a time; a written object stays busy
  * until our own watch has shown the write (or 10 s have passed), so no decision is ever made on
  * a view older than our own last write. */
 #ifndef RUNTIME_APPLIER_H
@@ -12,7 +13,9 @@
 #include "runtime/cluster.h"
 
 enum {
-    APPLIER_IN_FLIGHT_MAX = 8,  /* per cluster */
+    /* Per cluster. A write costs an API server about 2.5 ms of CPU and takes it 5 to 10 ms with etcd: eight keep two
+     * to four cores busy, which is what a small control plane has; more would only wait there, in front of others. */
+    APPLIER_IN_FLIGHT_MAX = 8,
     APPLIER_SEEN_MS = 10000,    /* wait for our watch at most so long */
     APPLIER_RUNNING_MS = 60000, /* a write without an answer counts as failed */
     APPLIER_FIGHT_MS = 30000,   /* applied again within this time ... */
@@ -42,6 +45,7 @@ struct op {
     int failures, streak; /* in a row */
     int64_t applied_ms;   /* last success */
     bool contested;
+    bool probe; /* the one write that is let through while others are stopped */
     char
         owner[64]; /* UID of the Mesh for which it is applied; set, as ours, by who begins the op */
     char applied[RECORD_INTENT_MAX]; /* the intent of the last success */
@@ -63,6 +67,7 @@ struct op {
  * something else to apply. OP_IDLE when there is no op. */
 enum op_state applier_state(struct cluster *c, const struct gvr *gvr, const char *ns,
                             const char *name, const char *intent);
+/* Whether one more write may begin. */
 bool applier_has_room(const struct cluster *c);
 
 /* Marks the object busy (OP_RUNNING) and returns its op, for writes whose content takes time to make. */
@@ -73,6 +78,7 @@ struct op *applier_running(struct cluster *c, const char *op_key);
 /* Sends the server-side apply of an op: forced where the live object is ours (op->ours), else
  * without force, so that no field is taken from anybody. */
 void applier_send(struct op *op, const char *body, size_t len, bool secret);
+/* It can't be sent: the reason lies on our side, or in another cluster. */
 void applier_fail(struct op *op, const struct err *err);
 
 /* Deletes with the UID as precondition. */

@@ -14,13 +14,32 @@
 
 static void probe(struct cluster *c);
 
-static void notify(struct cluster *c)
+void cluster_touch(struct cluster *c)
 {
+    c->rev++;
     if (!c->closing)
         c->changed(c->arg, c);
 }
 
 /* --- watches --- */
+
+/* Kinds that others also have many of are watched whole, as records; of the rest only ours, and only metadata. */
+static enum kube_record_kind record_kind(const struct gvr *g)
+{
+    if (str_eq(g->kind, "Service"))
+        return KUBE_RECORD_SERVICE;
+    if (str_eq(g->kind, "Namespace"))
+        return KUBE_RECORD_NAMESPACE;
+    return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
+}
+
+/* A record came, changed or went, or the list is complete. */
+static void on_records(struct cluster_watch *w)
+{
+    enum kube_record_kind k = record_kind(w->gvr);
+    w->cluster->dns_rev += k == KUBE_RECORD_SERVICE || k == KUBE_RECORD_NAMESPACE;
+    cluster_touch(w->cluster);
+}
 
 static void on_list_begin(void *arg)
 {
@@ -34,35 +53,28 @@ static void set_problem(struct cluster_watch *w, const char *problem)
     w->problem = xstrdup0(problem);
 }
 
-/* The bounds are far above what an API server serves well. */
-static void check_room(struct cluster_watch *w)
-{
-    if (!w->records.full || w->problem)
-        return;
-    set_problem(w, "the cluster has more objects of this kind than are held; some are not seen");
-    log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
-}
-
 static void on_upsert(void *arg, const struct kube_record *r)
 {
     struct cluster_watch *w = arg;
+    bool full = w->records.full;
     if (records_put(&w->records, r) && w->records.synced)
-        notify(w->cluster);
-    check_room(w);
+        on_records(w);
+    if (w->records.full && !full)
+        log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
 }
 
 static void on_remove(void *arg, const struct kube_record *r)
 {
     struct cluster_watch *w = arg;
     if (records_remove(&w->records, kube_record_ns(r), kube_record_name(r)))
-        notify(w->cluster);
+        on_records(w);
 }
 
 static void on_synced(void *arg)
 {
     struct cluster_watch *w = arg;
     records_list_end(&w->records);
-    notify(w->cluster);
+    on_records(w);
 }
 
 static void on_state(void *arg, const struct err *err)
@@ -72,7 +84,7 @@ static void on_state(void *arg, const struct err *err)
     if (err)
         log_debug("watch does not work", "cluster", w->cluster->name, "kind", w->gvr->kind, "error",
                   err->msg);
-    notify(w->cluster);
+    cluster_touch(w->cluster);
 }
 
 static const struct kube_sink sink = {
@@ -82,16 +94,6 @@ static const struct kube_sink sink = {
     .synced = on_synced,
     .state = on_state,
 };
-
-/* Kinds that others also have many of are watched whole, as records; of the rest only ours, and only metadata. */
-static enum kube_record_kind record_kind(const struct gvr *g)
-{
-    if (str_eq(g->kind, "Service"))
-        return KUBE_RECORD_SERVICE;
-    if (str_eq(g->kind, "Namespace"))
-        return KUBE_RECORD_NAMESPACE;
-    return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
-}
 
 /* All Secrets that we make in a member are there; those of other namespaces are none of our business. */
 static const char *secret_namespace(const struct gvr *g)
@@ -125,6 +127,8 @@ static void stop_watches(struct cluster *c)
         free(c->watches[i].problem);
     }
     c->n_watches = 0;
+    c->rev++;
+    c->dns_rev++;
 }
 
 static void wake_watches(struct cluster *c)
@@ -152,10 +156,12 @@ static void set_state(struct cluster *c, enum cluster_state state, const struct 
     bool back = state == CLUSTER_REACHABLE && c->state == CLUSTER_UNREACHABLE;
     c->state = state;
     c->problem = err ? *err : (struct err){0};
-    if (back)
+    if (back) {
+        c->breaker = (struct breaker){0};
         wake_watches(c);
+    }
     if (changed)
-        notify(c);
+        cluster_touch(c);
 }
 
 static void on_no_answer(struct cluster *c, const struct err *err)
@@ -201,7 +207,17 @@ static void on_identity(void *arg, const struct kube_response *r, const struct e
     }
     c->failures = 0;
     check_identity(c, uid);
-    probe_after(c, CLUSTER_PROBE_MS);
+    /* Not all clusters in the same instant: the clock's last digits are as good as a random number. */
+    probe_after(c, CLUSTER_PROBE_MS - uv_hrtime() % (CLUSTER_PROBE_MS / 8));
+}
+
+static void ask_identity(struct cluster *c)
+{
+    struct kube_request q = {.method = "GET",
+                             .path = "/api/v1/namespaces/kube-system",
+                             .accept = KUBE_ACCEPT_METADATA,
+                             .timeout_ms = CLUSTER_PROBE_TIMEOUT_MS};
+    c->probe = kube_call(c->client, &q, on_identity, c);
 }
 
 static void on_version(void *arg, const struct kube_response *r, const struct err *err)
@@ -222,19 +238,22 @@ static void on_version(void *arg, const struct kube_response *r, const struct er
         auto_free char *digits = xstrndup(minor, strspn(minor, "0123456789"));
         int64_t n = 0;
         c->minor = str_to_i64(digits, 0, 1000, &n) == 0 ? (int)n : 0;
-        notify(c);
+        cluster_touch(c);
     }
-    struct kube_request q = {.method = "GET",
-                             .path = "/api/v1/namespaces/kube-system",
-                             .accept = KUBE_ACCEPT_METADATA,
-                             .timeout_ms = CLUSTER_PROBE_TIMEOUT_MS};
-    c->probe = kube_call(c->client, &q, on_identity, c);
+    c->versioned_ms = clock_ms(c->clock);
+    ask_identity(c);
 }
 
+/* The identity shows life as well; the version changes seldom, and not without a restart of the API server. */
 static void probe(struct cluster *c)
 {
     if (c->probe || !c->client || c->closing)
         return;
+    int64_t age = clock_ms(c->clock) - c->versioned_ms;
+    if (c->version && c->state == CLUSTER_REACHABLE && !c->failures && age < CLUSTER_VERSION_MS) {
+        ask_identity(c);
+        return;
+    }
     struct kube_request q = {
         .method = "GET", .path = "/version", .timeout_ms = CLUSTER_PROBE_TIMEOUT_MS};
     c->probe = kube_call(c->client, &q, on_version, c);
@@ -293,6 +312,7 @@ struct cluster *cluster_new(uv_loop_t *loop, const struct clock *clock, const ch
     c->ns = xstrdup(ns);
     c->name = xstrdup(name);
     c->born_ms = clock_ms(clock);
+    c->rev = 1;
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;
     return c;
@@ -317,14 +337,68 @@ int cluster_configure(struct cluster *c, const struct kube_config *config, const
         c->client = fresh;
     }
     snprintf(c->config_digest, sizeof c->config_digest, "%s", digest);
+    c->rev++;
     c->failures = 0;
     probe_after(c, 0);
     return 0;
 }
 
+/* --- whose objects it holds --- */
+
+static void forget_owners(struct cluster_owners *o)
+{
+    for (size_t i = 0; i < o->n; i++)
+        free(o->uids[i]);
+    free(o->uids);
+    *o = (struct cluster_owners){0};
+}
+
+static void add_owner(struct cluster_owners *o, const char *uid)
+{
+    for (size_t i = 0; i < o->n; i++)
+        if (str_eq(o->uids[i], uid))
+            return;
+    o->uids = xrealloc(o->uids, (o->n + 1) * sizeof *o->uids);
+    o->uids[o->n++] = xstrdup(uid);
+}
+
+static void add_owners(struct cluster_owners *o, const struct records *all)
+{
+    const struct kube_record *r;
+    for (size_t at = 0; (r = records_next(all, &at));) {
+        struct kube_view v;
+        if (!kube_record_managed(r))
+            continue;
+        kube_record_view(r, &v);
+        if (v.meta.owner_uid && o->n < CLUSTER_OWNERS_MAX)
+            add_owner(o, v.meta.owner_uid);
+    }
+}
+
+const struct cluster_owners *cluster_owners(struct cluster *c)
+{
+    if (c->owners.rev == c->rev)
+        return &c->owners;
+    forget_owners(&c->owners);
+    for (size_t i = 0; i < c->n_watches; i++)
+        add_owners(&c->owners, &c->watches[i].records);
+    c->owners.rev = c->rev;
+    return &c->owners;
+}
+
+bool cluster_holds(struct cluster *c, const char *owner_uid)
+{
+    const struct cluster_owners *o = cluster_owners(c);
+    for (size_t i = 0; i < o->n; i++)
+        if (str_eq(o->uids[i], owner_uid))
+            return true;
+    return o->n == CLUSTER_OWNERS_MAX;
+}
+
 static void on_closed(uv_handle_t *h)
 {
     struct cluster *c = h->data;
+    forget_owners(&c->owners);
     free(c->ns);
     free(c->name);
     free(c->pinned);
@@ -353,9 +427,17 @@ bool cluster_settled(const struct cluster *c)
 bool cluster_known(const struct cluster *c)
 {
     for (size_t i = 0; i < c->n_watches; i++)
-        if (!c->watches[i].records.synced)
+        if (!c->watches[i].records.synced || c->watches[i].records.full)
             return false;
     return c->n_watches > 0;
+}
+
+const struct cluster_watch *cluster_full_watch(const struct cluster *c)
+{
+    for (size_t i = 0; i < c->n_watches; i++)
+        if (c->watches[i].records.full)
+            return &c->watches[i];
+    return NULL;
 }
 
 bool cluster_ready(const struct cluster *c)

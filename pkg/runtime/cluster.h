@@ -18,12 +18,14 @@
 #include "kube/client.h"
 #include "kube/watch.h"
 #include "plan/plan.h"
+#include "runtime/breaker.h"
 #include "runtime/records.h"
 
 enum {
     CLUSTER_PROBE_MS = 8000,       /* while it answers */
     CLUSTER_PROBE_AGAIN_MS = 4000, /* after a probe without answer */
     CLUSTER_PROBE_TIMEOUT_MS = 5000,
+    CLUSTER_VERSION_MS = 120000, /* how old what is known of its version may be */
     CLUSTER_SETTLE_MS = 20000,
     CLUSTER_PROBE_FAILURES = 3, /* then it is unreachable: 8 + 3 x 5 + 2 x 4 s = 31 s at most */
 };
@@ -51,7 +53,11 @@ struct cluster_watch {
     char *problem; /* why it does not work at the moment, or NULL */
 };
 
-enum { CLUSTER_WATCHES_MAX = 24 };
+enum {
+    CLUSTER_WATCHES_MAX = 24,
+    CLUSTER_OWNERS_MAX =
+        64, /* labels are anybody's to write: beyond it every Mesh is taken for an owner */
+};
 
 /* Something that waits for an answer of a cluster's client. The client's end ends it without an
  * answer: then drop is called instead, to free it. Embedded in what waits. */
@@ -74,15 +80,25 @@ struct cluster {
     char *uid;     /* seen */
     char *version; /* "v1.37.2" */
     int minor;
+    int64_t versioned_ms; /* when it told its version */
     int64_t born_ms;
     uv_timer_t timer;
     bool timer_open;
     struct kube_call *probe;
     struct cluster_watch watches[CLUSTER_WATCHES_MAX];
     size_t n_watches;
+    /* Raised by every change of what can be seen here: state, records, writes; and by those of what DNS entries follow
+     * from (Services, Namespaces). Equal numbers: nothing to look at again. */
+    uint64_t rev, dns_rev;
+    struct cluster_owners {
+        uint64_t rev; /* of the cluster, when it was made */
+        char **uids;
+        size_t n;
+    } owners; /* the Meshes that have objects here */
     struct cluster_task *tasks;
     struct op *ops; /* the applier's: writes on their way, by object */
     size_t n_ops;   /* of them, without an answer yet */
+    struct breaker breaker;
     cluster_changed_cb *changed;
     cluster_written_cb *written; /* may be NULL */
     void *arg;
@@ -107,14 +123,26 @@ bool cluster_ready(const struct cluster *c);
  * status that says "all well" is not replaced by "don't know yet" in that while: a restart of a
  * converged system writes nothing. */
 bool cluster_settled(const struct cluster *c);
-/* Every first list was complete at least once since start: its facts may be used even while it is away. */
+/* Every first list was complete at least once since start, and all of it is held: its facts may be used even while it
+ * is away. */
 bool cluster_known(const struct cluster *c);
+/* The first kind of which the cluster has more than we hold (runtime/records.h), or NULL. What is not held can't be
+ * told from what is not there, so such a cluster is not known. */
+const struct cluster_watch *cluster_full_watch(const struct cluster *c);
 /* The first watch that does not work, or NULL. */
 const struct cluster_watch *cluster_broken_watch(const struct cluster *c);
 
 void cluster_task_begin(struct cluster *c, struct cluster_task *t,
                         void (*drop)(struct cluster_task *t));
 void cluster_task_end(struct cluster_task *t);
+
+/* Whether it holds an object of a Mesh with this UID. Looks at all records when something changed since the last
+ * call. */
+bool cluster_holds(struct cluster *c, const char *owner_uid);
+/* The UIDs of all those Meshes; good until the cluster changes. */
+const struct cluster_owners *cluster_owners(struct cluster *c);
+/* Tells that something changed, and to whom it may concern. */
+void cluster_touch(struct cluster *c);
 
 /* Records of a kind; NULL for a kind that is not watched. */
 struct records *cluster_records(struct cluster *c, const struct gvr *gvr);

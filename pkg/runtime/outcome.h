@@ -10,10 +10,10 @@
 
 enum outcome_action {
     OUTCOME_DONE,    /* forget the backoff; run again when something changes */
-    OUTCOME_BACKOFF, /* run again after queue_failed()'s delay */
+    OUTCOME_BACKOFF, /* run again after the backoff of the failures so far (runtime/backoff.h) */
     OUTCOME_AFTER,   /* run again after delay_ms, backoff forgotten */
-    OUTCOME_NOW, /* conflict: read and decide again after delay_ms, the first backoff step; call queue_failed()
-                      * all the same, and wait for the longer of the two, so that a storm of conflicts slows down */
+    OUTCOME_NOW, /* conflict: read and decide again after delay_ms; it counts as a failure all the same, so that a
+                      * storm of conflicts slows down */
     OUTCOME_STOP, /* retrying is useless until spec or Secret change: condition Stalled */
 };
 

@@ -1,35 +1,62 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One heap ordered by the time a key is due holds both kinds of waiting: "now" is only the earliest
- * delay. A key in the heap is not being processed; what is asked for while it is, is kept in the
- * entry and enters the heap when processing ends. */
+/* A key waits in one of two places: in a heap by time while it is delayed, and in its group's list
+ * once it is due. Per priority the groups whose list is not empty stand in a ring; whoever had a turn
+ * goes to its end. What is asked for while a key is being processed is kept in the entry. */
 #include "runtime/queue.h"
 
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "base/str.h"
 
 #define uthash_malloc(n) xmalloc(n)
 #include <uthash.h>
+#include <utlist.h>
 
-enum { BACKOFF_FIRST_MS = 250, BACKOFF_MAX_MS = 60000, JITTER_PERMILLE = 200 };
+enum { HEAP_MIN = 16 };
+
+enum place { NOWHERE, DELAYED, DUE };
+
+struct group;
 
 struct entry {
     UT_hash_handle hh;
-    int64_t due;       /* valid while wanted */
-    uint64_t seq;      /* order of arrival, between equal due times */
-    size_t slot;       /* place in the heap, valid while it is there */
-    unsigned failures; /* in a row */
-    bool wanted;       /* in the heap, or to enter it when processing ends */
+    struct group *group;
+    int64_t due;
+    uint64_t seq; /* order of arrival, between equal due times */
+    union {
+        struct { /* DUE: neighbours in the group's list */
+            struct entry *prev, *next;
+        };
+        size_t slot; /* DELAYED: place in the heap */
+    };
+    uint8_t place;
+    uint8_t priority;
+    bool wanted; /* waits, or is to wait when processing ends */
     bool processing;
     char key[];
+};
+
+/* The keys of a group that are due with one priority. */
+struct turn {
+    struct entry *keys;
+    struct turn *prev, *next; /* in the ring, while there are keys */
+};
+
+struct group {
+    UT_hash_handle hh;
+    size_t n; /* entries */
+    struct turn turns[QUEUE_PRIORITIES];
+    char name[];
 };
 
 struct queue {
     const struct clock *clock;
     struct entry *entries; /* by key */
+    struct group *groups;  /* by name */
+    struct turn *rings[QUEUE_PRIORITIES];
     struct entry **heap;
-    size_t len, cap;
+    size_t n_heap, cap, n_due;
+    unsigned passed_over; /* turns in a row that a waiting QUEUE_LOW did not get */
     uint64_t seq, adds;
 };
 
@@ -45,20 +72,27 @@ void queue_free(struct queue *q)
     if (!q)
         return;
     struct entry *e, *next;
+    struct group *g, *next_group;
     HASH_ITER (hh, q->entries, e, next) {
         HASH_DEL(q->entries, e);
         free(e);
     }
+    HASH_ITER (hh, q->groups, g, next_group) {
+        HASH_DEL(q->groups, g);
+        free(g);
+    }
     free(q->heap);
     free(q);
 }
+
+/* --- delayed: a heap --- */
 
 static bool before(const struct entry *a, const struct entry *b)
 {
     return a->due != b->due ? a->due < b->due : a->seq < b->seq;
 }
 
-static void place(struct queue *q, size_t slot, struct entry *e)
+static void put(struct queue *q, size_t slot, struct entry *e)
 {
     q->heap[slot] = e;
     e->slot = slot;
@@ -68,42 +102,85 @@ static void sift_up(struct queue *q, struct entry *e)
 {
     size_t i = e->slot;
     for (size_t up; i > 0 && before(e, q->heap[up = (i - 1) / 2]); i = up)
-        place(q, i, q->heap[up]);
-    place(q, i, e);
+        put(q, i, q->heap[up]);
+    put(q, i, e);
 }
 
 static void sift_down(struct queue *q, struct entry *e)
 {
     size_t i = e->slot;
-    for (size_t child; (child = 2 * i + 1) < q->len; i = child) {
-        if (child + 1 < q->len && before(q->heap[child + 1], q->heap[child]))
+    for (size_t child; (child = 2 * i + 1) < q->n_heap; i = child) {
+        if (child + 1 < q->n_heap && before(q->heap[child + 1], q->heap[child]))
             child++;
         if (!before(q->heap[child], e))
             break;
-        place(q, i, q->heap[child]);
+        put(q, i, q->heap[child]);
     }
-    place(q, i, e);
+    put(q, i, e);
 }
 
-static void push(struct queue *q, struct entry *e)
+static void resize(struct queue *q, size_t cap)
 {
-    if (q->len == q->cap) {
-        q->cap = q->cap ? q->cap * 2 : 16;
-        q->heap = xrealloc(q->heap, q->cap * sizeof *q->heap);
-    }
-    e->slot = q->len++;
+    q->cap = cap;
+    q->heap = xrealloc(q->heap, cap * sizeof *q->heap);
+}
+
+static void delay(struct queue *q, struct entry *e)
+{
+    if (q->n_heap == q->cap)
+        resize(q, q->cap ? q->cap * 2 : HEAP_MIN);
+    e->place = DELAYED;
+    e->slot = q->n_heap++;
     sift_up(q, e);
 }
 
-static struct entry *pop(struct queue *q)
+static void undelay(struct queue *q, struct entry *e)
 {
-    struct entry *top = q->heap[0], *last = q->heap[--q->len];
-    if (last != top) {
-        last->slot = 0;
+    size_t slot = e->slot;
+    struct entry *last = q->heap[--q->n_heap];
+    e->place = NOWHERE;
+    if (last != e) {
+        put(q, slot, last);
         sift_down(q, last);
+        sift_up(q, last);
     }
-    return top;
+    if (q->cap > HEAP_MIN && q->n_heap < q->cap / 4)
+        resize(q, q->cap / 2);
 }
+
+/* --- due: lists in rings --- */
+
+static void line_up(struct queue *q, struct entry *e)
+{
+    struct turn *t = &e->group->turns[e->priority];
+    if (!t->keys)
+        DL_APPEND(q->rings[e->priority], t);
+    DL_APPEND(t->keys, e);
+    e->place = DUE;
+    q->n_due++;
+}
+
+static void step_out(struct queue *q, struct entry *e)
+{
+    struct turn *t = &e->group->turns[e->priority];
+    DL_DELETE(t->keys, e);
+    if (!t->keys)
+        DL_DELETE(q->rings[e->priority], t);
+    e->place = NOWHERE;
+    q->n_due--;
+}
+
+/* What became due since lines up in the order of its times. */
+static void promote(struct queue *q, int64_t now)
+{
+    while (q->n_heap > 0 && q->heap[0]->due <= now) {
+        struct entry *e = q->heap[0];
+        undelay(q, e);
+        line_up(q, e);
+    }
+}
+
+/* --- entries and groups --- */
 
 static struct entry *find(const struct queue *q, const char *key)
 {
@@ -112,7 +189,20 @@ static struct entry *find(const struct queue *q, const char *key)
     return e;
 }
 
-static struct entry *find_or_new(struct queue *q, const char *key)
+static struct group *group_of(struct queue *q, const char *name)
+{
+    struct group *g;
+    HASH_FIND_STR(q->groups, name, g);
+    if (g)
+        return g;
+    size_t n = strlen(name);
+    g = xcalloc(1, sizeof *g + n + 1);
+    memcpy(g->name, name, n);
+    HASH_ADD_KEYPTR(hh, q->groups, g->name, n, g);
+    return g;
+}
+
+static struct entry *find_or_new(struct queue *q, const char *group, const char *key)
 {
     struct entry *e = find(q, key);
     if (e)
@@ -120,50 +210,111 @@ static struct entry *find_or_new(struct queue *q, const char *key)
     size_t n = strlen(key);
     e = xcalloc(1, sizeof *e + n + 1);
     memcpy(e->key, key, n);
+    e->group = group_of(q, group);
+    e->group->n++;
     HASH_ADD_KEYPTR(hh, q->entries, e->key, n, e);
     return e;
 }
 
-/* An entry lives while anything is known about its key. */
-static void drop_if_idle(struct queue *q, struct entry *e)
+static void drop(struct queue *q, struct entry *e)
 {
-    if (e->wanted || e->processing || e->failures)
-        return;
+    struct group *g = e->group;
+    if (--g->n == 0) {
+        HASH_DEL(q->groups, g);
+        free(g);
+    }
     HASH_DEL(q->entries, e);
     free(e);
 }
 
-void queue_add(struct queue *q, const char *key)
+static void wait_for(struct queue *q, struct entry *e)
 {
-    queue_add_after(q, key, 0);
+    int64_t now = clock_ms(q->clock);
+    promote(q, now);
+    if (e->due <= now)
+        line_up(q, e);
+    else
+        delay(q, e);
 }
 
-void queue_add_after(struct queue *q, const char *key, int64_t delay_ms)
+/* --- interface --- */
+
+void queue_add(struct queue *q, const char *group, const char *key)
 {
-    int64_t now = clock_ms(q->clock), due;
-    if (__builtin_add_overflow(now, delay_ms > 0 ? delay_ms : 0, &due))
-        due = INT64_MAX;
-    struct entry *e = find_or_new(q, key);
-    if (e->wanted && e->due <= due)
-        return;
-    bool held = e->wanted;
+    queue_add_with(q, group, key, 0, QUEUE_NORMAL);
+}
+
+void queue_add_after(struct queue *q, const char *group, const char *key, int64_t delay_ms)
+{
+    queue_add_with(q, group, key, delay_ms, QUEUE_NORMAL);
+}
+
+static void want(struct queue *q, struct entry *e, int64_t due, enum queue_priority priority)
+{
     e->wanted = true;
     e->due = due;
+    e->priority = (uint8_t)priority;
     e->seq = q->seq++;
-    q->adds += !held;
-    if (e->processing)
+    q->adds++;
+    if (!e->processing)
+        wait_for(q, e);
+}
+
+/* Wanted already: the earlier time and the higher priority. */
+static void merge(struct queue *q, struct entry *e, int64_t due, enum queue_priority priority)
+{
+    bool earlier = due < e->due && e->place != DUE, higher = priority > e->priority;
+    if (!earlier && !higher)
         return;
-    if (held)
-        sift_up(q, e); /* a time only ever becomes earlier */
+    enum place was = (enum place)e->place;
+    if (was == DUE)
+        step_out(q, e);
+    if (was == DELAYED)
+        undelay(q, e);
+    if (earlier) {
+        e->due = due;
+        e->seq = q->seq++;
+    }
+    if (higher)
+        e->priority = (uint8_t)priority;
+    if (was != NOWHERE)
+        wait_for(q, e);
+}
+
+void queue_add_with(struct queue *q, const char *group, const char *key, int64_t delay_ms,
+                    enum queue_priority priority)
+{
+    int64_t due;
+    if (__builtin_add_overflow(clock_ms(q->clock), delay_ms > 0 ? delay_ms : 0, &due))
+        due = INT64_MAX;
+    struct entry *e = find_or_new(q, group, key);
+    if (e->wanted)
+        merge(q, e, due, priority);
     else
-        push(q, e);
+        want(q, e, due, priority);
+}
+
+static struct turn *next_turn(struct queue *q)
+{
+    struct turn *low = q->rings[QUEUE_LOW], *normal = q->rings[QUEUE_NORMAL];
+    bool lows = low && (!normal || q->passed_over + 1 >= QUEUE_LOW_SHARE);
+    q->passed_over = low && !lows ? q->passed_over + 1 : 0;
+    return lows ? low : normal;
 }
 
 const char *queue_get(struct queue *q)
 {
-    if (queue_next_ms(q) != 0)
+    promote(q, clock_ms(q->clock));
+    struct turn *t = next_turn(q);
+    if (!t)
         return NULL;
-    struct entry *e = pop(q);
+    struct entry *e = t->keys;
+    struct turn **ring = &q->rings[e->priority];
+    step_out(q, e);
+    if (t->keys && t->next) {
+        DL_DELETE(*ring, t);
+        DL_APPEND(*ring, t);
+    }
     e->wanted = false;
     e->processing = true;
     return e->key;
@@ -176,45 +327,16 @@ void queue_done(struct queue *q, const char *key)
         return;
     e->processing = false;
     if (e->wanted)
-        push(q, e);
+        wait_for(q, e);
     else
-        drop_if_idle(q, e);
-}
-
-/* Keys that fail together must not come back together: each is moved by its own part of +-20 %, the
- * same in every run, so that a test and a replayed incident see the same times. */
-static int64_t jittered(int64_t delay, const char *key, unsigned count)
-{
-    uint64_t h = str_hash(key) ^ (count * 0x9E3779B97F4A7C15ULL);
-    h = (h ^ (h >> 33)) * 0xFF51AFD7ED558CCDULL;
-    h ^= h >> 33;
-    int64_t permille = (int64_t)(h % (2 * JITTER_PERMILLE + 1)) - JITTER_PERMILLE;
-    return delay + delay * permille / 1000;
-}
-
-int64_t queue_failed(struct queue *q, const char *key)
-{
-    struct entry *e = find_or_new(q, key);
-    int64_t delay = BACKOFF_FIRST_MS;
-    for (unsigned i = 0; i < e->failures && delay < BACKOFF_MAX_MS; i++)
-        delay *= 2;
-    if (e->failures < UINT32_MAX)
-        e->failures++;
-    return jittered(delay < BACKOFF_MAX_MS ? delay : BACKOFF_MAX_MS, key, e->failures);
-}
-
-void queue_forget(struct queue *q, const char *key)
-{
-    struct entry *e = find(q, key);
-    if (!e)
-        return;
-    e->failures = 0;
-    drop_if_idle(q, e);
+        drop(q, e);
 }
 
 int64_t queue_next_ms(const struct queue *q)
 {
-    if (!q->len)
+    if (q->n_due > 0)
+        return 0;
+    if (q->n_heap == 0)
         return -1;
     int64_t due = q->heap[0]->due, now = clock_ms(q->clock);
     return due > now ? due - now : 0;
@@ -222,7 +344,12 @@ int64_t queue_next_ms(const struct queue *q)
 
 size_t queue_len(const struct queue *q)
 {
-    return q->len;
+    return q->n_heap + q->n_due;
+}
+
+size_t queue_groups(const struct queue *q)
+{
+    return HASH_COUNT(q->groups);
 }
 
 uint64_t queue_adds(const struct queue *q)

@@ -43,7 +43,6 @@ static void empty_queue_never_wakes(void **state)
     assert_int_equal(queue_next_ms(f.q), -1);
     assert_int_equal(queue_len(f.q), 0);
     queue_done(f.q, "never-seen");
-    queue_forget(f.q, "never-seen");
     queue_free(f.q);
     queue_free(NULL);
 }
@@ -55,7 +54,7 @@ static void first_in_first_out_and_each_once(void **state)
     setup(&f);
     const char *keys[] = {"c", "a", "b", "a", "c"};
     for (size_t i = 0; i < 5; i++)
-        queue_add(f.q, keys[i]);
+        queue_add(f.q, "g", keys[i]);
     assert_int_equal(queue_len(f.q), 3);
     assert_int_equal(queue_adds(f.q), 3);
     assert_int_equal(queue_next_ms(f.q), 0);
@@ -72,7 +71,7 @@ static void keys_are_copied(void **state)
     struct fixture f;
     setup(&f);
     char key[8] = "mesh/a";
-    queue_add(f.q, key);
+    queue_add(f.q, "g", key);
     memset(key, 'x', sizeof key - 1);
     expect_run(&f, "mesh/a");
     queue_free(f.q);
@@ -83,10 +82,10 @@ static void the_earlier_time_wins(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add_after(f.q, "a", 500);
-    queue_add_after(f.q, "a", 900);
+    queue_add_after(f.q, "g", "a", 500);
+    queue_add_after(f.q, "g", "a", 900);
     assert_int_equal(queue_next_ms(f.q), 500);
-    queue_add_after(f.q, "a", 200);
+    queue_add_after(f.q, "g", "a", 200);
     assert_int_equal(queue_next_ms(f.q), 200);
     clock_virtual_advance(&f.v, 199);
     expect_run(&f, NULL);
@@ -103,11 +102,11 @@ static void now_beats_a_delay(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add_after(f.q, "a", 500);
-    queue_add(f.q, "a");
-    queue_add_after(f.q, "a", 100); /* waits already for now */
-    queue_add_after(f.q, "b", -5);  /* as good as now */
-    queue_add_after(f.q, "c", INT64_MAX);
+    queue_add_after(f.q, "g", "a", 500);
+    queue_add(f.q, "g", "a");
+    queue_add_after(f.q, "g", "a", 100); /* waits already for now */
+    queue_add_after(f.q, "g", "b", -5);  /* as good as now */
+    queue_add_after(f.q, "g", "c", INT64_MAX);
     expect_run(&f, "a");
     expect_run(&f, "b");
     expect_run(&f, NULL);
@@ -120,11 +119,11 @@ static void delayed_keys_come_by_time(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add_after(f.q, "late", 300);
-    queue_add_after(f.q, "soon", 100);
-    queue_add_after(f.q, "soon-too", 100);
+    queue_add_after(f.q, "g", "late", 300);
+    queue_add_after(f.q, "g", "soon", 100);
+    queue_add_after(f.q, "g", "soon-too", 100);
     clock_virtual_advance(&f.v, 300);
-    queue_add(f.q, "now");
+    queue_add(f.q, "g", "now");
     expect_run(&f, "soon");
     expect_run(&f, "soon-too");
     expect_run(&f, "late");
@@ -137,16 +136,16 @@ static void dirty_while_processing_runs_again(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add(f.q, "a");
+    queue_add(f.q, "g", "a");
     const char *key = queue_get(f.q);
-    queue_add(f.q, "a");
-    queue_add(f.q, "a");
+    queue_add(f.q, "g", "a");
+    queue_add(f.q, "g", "a");
     assert_null(queue_get(f.q)); /* never two workers on one key */
     assert_int_equal(queue_next_ms(f.q), -1);
-    queue_add(f.q, "b");
+    queue_add(f.q, "g", "b");
     queue_done(f.q, key);
-    expect_run(&f, "a");
     expect_run(&f, "b");
+    expect_run(&f, "a"); /* it was due again only when processing ended */
     expect_run(&f, NULL);
     queue_free(f.q);
 }
@@ -156,10 +155,10 @@ static void delay_asked_while_processing_starts_at_once(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add(f.q, "a");
+    queue_add(f.q, "g", "a");
     const char *key = queue_get(f.q);
-    queue_add_after(f.q, "a", 100);
-    queue_add_after(f.q, "a", 400);
+    queue_add_after(f.q, "g", "a", 100);
+    queue_add_after(f.q, "g", "a", 400);
     clock_virtual_advance(&f.v, 60);
     queue_done(f.q, key);
     queue_done(f.q, "a"); /* a second time is harmless */
@@ -170,76 +169,155 @@ static void delay_asked_while_processing_starts_at_once(void **state)
     queue_free(f.q);
 }
 
-static void backoff_doubles_within_bounds(void **state)
+static void nothing_is_kept_of_what_is_done(void **state)
 {
     (void)state;
     struct fixture f;
     setup(&f);
-    int64_t base = 250;
-    for (int i = 0; i < 40; i++) {
-        int64_t d = queue_failed(f.q, "mesh/shop");
-        assert_in_range(d, base * 8 / 10, base * 12 / 10);
-        base = base * 2 < 60000 ? base * 2 : 60000;
-    }
-    queue_forget(f.q, "mesh/shop");
-    assert_in_range(queue_failed(f.q, "mesh/shop"), 200, 300);
-    assert_int_equal(queue_len(f.q), 0); /* counting is not adding */
+    queue_add(f.q, "g", "a");
+    queue_add_after(f.q, "h", "b", 10);
+    assert_int_equal(queue_groups(f.q), 2);
+    expect_run(&f, "a");
+    assert_int_equal(queue_groups(f.q), 1);
+    clock_virtual_advance(&f.v, 10);
+    expect_run(&f, "b");
+    assert_int_equal(queue_groups(f.q), 0);
     queue_free(f.q);
 }
 
-static void jitter_spreads_and_repeats(void **state)
+/* --- groups --- */
+
+static void groups_take_turns(void **state)
 {
     (void)state;
-    struct fixture f, g;
+    struct fixture f;
     setup(&f);
-    setup(&g);
-    int low = 0, high = 0;
-    for (int i = 0; i < 400; i++) {
+    for (int i = 0; i < 1000; i++) {
         char key[24];
-        snprintf(key, sizeof key, "cluster/c%d", i);
-        int64_t d = queue_failed(f.q, key);
-        assert_int_equal(d, queue_failed(g.q, key));
-        assert_in_range(d, 200, 300);
-        low += d < 220;
-        high += d > 280;
+        snprintf(key, sizeof key, "noisy/%d", i);
+        queue_add(f.q, "noisy", key);
     }
-    assert_true(low > 40 && high > 40); /* 80 each when even */
+    queue_add(f.q, "calm", "calm/1");
+    queue_add(f.q, "calm", "calm/2");
+    expect_run(&f, "noisy/0");
+    expect_run(&f, "calm/1");
+    expect_run(&f, "noisy/1");
+    expect_run(&f, "calm/2");
+    expect_run(&f, "noisy/2");
+    expect_run(&f, "noisy/3");
+    queue_add(f.q, "calm", "calm/3");
+    expect_run(&f, "noisy/4");
+    expect_run(&f, "calm/3");
     queue_free(f.q);
-    queue_free(g.q);
 }
 
-static void failures_outlive_processing(void **state)
+static void a_key_stays_in_its_group(void **state)
 {
     (void)state;
     struct fixture f;
     setup(&f);
-    for (int i = 0; i < 3; i++) {
-        queue_add(f.q, "a");
-        const char *key = queue_get(f.q);
-        assert_in_range(queue_failed(f.q, key), 200 << i, 300 << i);
-        queue_done(f.q, key);
-    }
-    queue_add(f.q, "a");
-    const char *key = queue_get(f.q);
-    queue_forget(f.q, key); /* key stays valid until done */
-    assert_string_equal(key, "a");
-    queue_done(f.q, key);
+    queue_add(f.q, "g", "a");
+    queue_add(f.q, "g", "b");
+    queue_add(f.q, "other", "b"); /* no way around the queue */
+    queue_add(f.q, "h", "c");
+    expect_run(&f, "a");
+    expect_run(&f, "c");
+    expect_run(&f, "b");
+    assert_int_equal(queue_groups(f.q), 0);
     queue_free(f.q);
 }
 
-/* --- against a model: an array of due times that is searched ---- */
+/* --- priorities --- */
 
-enum { KEYS = 12, STEPS = 20000 };
+static void the_first_list_waits_for_news(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    queue_add_with(f.q, "a", "a", 0, QUEUE_LOW);
+    queue_add_with(f.q, "b", "b", 0, QUEUE_LOW);
+    queue_add(f.q, "c", "c");
+    expect_run(&f, "c");
+    expect_run(&f, "a");
+    expect_run(&f, "b");
+    queue_free(f.q);
+}
+
+static void the_higher_priority_and_the_shorter_delay_win(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    queue_add_with(f.q, "a", "a", 0, QUEUE_LOW);
+    queue_add_with(f.q, "b", "b", 0, QUEUE_LOW);
+    queue_add_after(f.q, "b", "b", 500); /* raised, and due all the same */
+    queue_add_after(f.q, "c", "c", 50);
+    queue_add_with(f.q, "c", "c", 20, QUEUE_LOW); /* earlier, and as high as it was */
+    assert_int_equal(queue_len(f.q), 3);
+    assert_int_equal(queue_adds(f.q), 3);
+    clock_virtual_advance(&f.v, 20);
+    expect_run(&f, "b");
+    expect_run(&f, "c");
+    expect_run(&f, "a");
+    queue_free(f.q);
+}
+
+static void low_is_not_starved(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    queue_add_with(f.q, "low", "low", 0, QUEUE_LOW);
+    int turns = 1;
+    for (;; turns++) {
+        char key[24];
+        snprintf(key, sizeof key, "n%d", turns);
+        queue_add(f.q, key, key);
+        const char *got = queue_get(f.q);
+        bool low = strcmp(got, "low") == 0;
+        queue_done(f.q, got);
+        if (low)
+            break;
+    }
+    assert_int_equal(turns, QUEUE_LOW_SHARE);
+    queue_free(f.q);
+}
+
+/* --- against a model: arrays that are searched --- */
+
+enum { KEYS = 40, GROUPS = 5, STEPS = 60000 };
 
 struct model {
     int64_t due[KEYS]; /* -1: not wanted */
+    enum queue_priority priority[KEYS];
     bool processing[KEYS];
+    int lows_passed;
+    int turns[QUEUE_PRIORITIES][GROUPS]
+             [GROUPS]; /* [p][g][h]: of h since g's last one, while g waits */
 };
 
 static uint32_t next(uint32_t *seed)
 {
     *seed = *seed * 1664525U + 1013904223U;
     return *seed >> 8;
+}
+
+static int group(int key)
+{
+    return key * key % GROUPS;
+}
+
+static bool is_due(const struct fixture *f, const struct model *m, int i)
+{
+    return m->due[i] >= 0 && !m->processing[i] && m->due[i] <= f->v.mono;
+}
+
+static bool any_due(const struct fixture *f, const struct model *m, int p, int g)
+{
+    for (int i = 0; i < KEYS; i++)
+        if ((int)m->priority[i] == p && (g < 0 || group(i) == g) && is_due(f, m, i))
+            return true;
+    return false;
 }
 
 static int64_t model_earliest(const struct model *m)
@@ -251,29 +329,63 @@ static int64_t model_earliest(const struct model *m)
     return best;
 }
 
-static void model_add(struct fixture *f, struct model *m, int i, int64_t delay)
+static void model_add(struct fixture *f, struct model *m, int i, int64_t delay,
+                      enum queue_priority priority)
 {
-    char key[8];
+    char key[8], name[8];
     snprintf(key, sizeof key, "k%d", i);
-    queue_add_after(f->q, key, delay);
+    snprintf(name, sizeof name, "g%d", group(i));
+    queue_add_with(f->q, name, key, delay, priority);
     int64_t due = f->v.mono + delay;
-    if (m->due[i] < 0 || due < m->due[i])
-        m->due[i] = due;
+    bool waited = m->due[i] >= 0;
+    m->priority[i] = waited && m->priority[i] > priority ? m->priority[i] : priority;
+    m->due[i] = waited && m->due[i] < due ? m->due[i] : due;
+}
+
+/* Which priority's turn it is. */
+static int model_priority(const struct fixture *f, struct model *m)
+{
+    bool low = any_due(f, m, QUEUE_LOW, -1), normal = any_due(f, m, QUEUE_NORMAL, -1);
+    if (low && normal && ++m->lows_passed < QUEUE_LOW_SHARE)
+        return QUEUE_NORMAL;
+    m->lows_passed = 0;
+    return low ? QUEUE_LOW : normal ? QUEUE_NORMAL : -1;
+}
+
+/* Between two turns of a group that waits, another has at most one. */
+static void count_turn(const struct fixture *f, struct model *m, int p, int g)
+{
+    for (int other = 0; other < GROUPS; other++) {
+        if (other == g || !any_due(f, m, p, other))
+            continue;
+        assert_true(++m->turns[p][other][g] <= 1);
+    }
+    memset(m->turns[p][g], 0, sizeof m->turns[p][g]);
+}
+
+static void forget_turns(const struct fixture *f, struct model *m)
+{
+    for (int p = 0; p < QUEUE_PRIORITIES; p++)
+        for (int g = 0; g < GROUPS; g++)
+            if (!any_due(f, m, p, g))
+                memset(m->turns[p][g], 0, sizeof m->turns[p][g]);
 }
 
 static void model_get(struct fixture *f, struct model *m)
 {
-    int64_t earliest = model_earliest(m);
+    int p = model_priority(f, m);
     const char *key = queue_get(f->q);
-    if (earliest < 0 || earliest > f->v.mono) {
+    if (p < 0) {
         assert_null(key);
         return;
     }
     assert_non_null(key);
-    int64_t i = -1;
-    assert_int_equal(str_to_i64(key + 1, 0, KEYS - 1, &i), 0);
-    assert_false(m->processing[i]);
-    assert_int_equal(m->due[i], earliest);
+    int64_t k = -1;
+    assert_int_equal(str_to_i64(key + 1, 0, KEYS - 1, &k), 0);
+    int i = (int)k;
+    assert_true(is_due(f, m, i));
+    assert_int_equal(m->priority[i], p);
+    count_turn(f, m, p, group(i));
     m->processing[i] = true;
     m->due[i] = -1;
 }
@@ -286,6 +398,35 @@ static void model_done(struct fixture *f, struct model *m, int i)
     m->processing[i] = false;
 }
 
+static size_t model_len(const struct model *m)
+{
+    size_t n = 0;
+    for (int i = 0; i < KEYS; i++)
+        n += m->due[i] >= 0 && !m->processing[i];
+    return n;
+}
+
+static void step(struct fixture *f, struct model *m, uint32_t *seed)
+{
+    int i = (int)(next(seed) % KEYS);
+    switch (next(seed) % 6) {
+    case 0:
+    case 1:
+        model_add(f, m, i, next(seed) % 3 ? (int64_t)(next(seed) % 50) : 0,
+                  next(seed) % 3 ? QUEUE_NORMAL : QUEUE_LOW);
+        break;
+    case 2:
+        model_done(f, m, i);
+        break;
+    case 3:
+        clock_virtual_advance(&f->v, (int64_t)(next(seed) % 10));
+        break;
+    default:
+        model_get(f, m);
+    }
+    forget_turns(f, m);
+}
+
 static void agrees_with_a_model(void **state)
 {
     (void)state;
@@ -294,24 +435,20 @@ static void agrees_with_a_model(void **state)
     struct model m = {0};
     memset(m.due, 0xff, sizeof m.due);
     uint32_t seed = 42;
-    for (int step = 0; step < STEPS; step++) {
-        int i = (int)(next(&seed) % KEYS);
-        switch (next(&seed) % 5) {
-        case 0:
-            model_add(&f, &m, i, next(&seed) % 3 ? (int64_t)(next(&seed) % 50) : 0);
-            break;
-        case 1:
-            model_done(&f, &m, i);
-            break;
-        case 2:
-            clock_virtual_advance(&f.v, (int64_t)(next(&seed) % 10));
-            break;
-        default:
-            model_get(&f, &m);
-        }
+    for (int n = 0; n < STEPS; n++) {
+        step(&f, &m, &seed);
         int64_t due = model_earliest(&m), wait = due > f.v.mono ? due - f.v.mono : 0;
         assert_int_equal(queue_next_ms(f.q), due < 0 ? -1 : wait);
+        assert_int_equal(queue_len(f.q), model_len(&m));
     }
+    for (int i = 0; i < KEYS; i++) /* nothing was lost */
+        model_done(&f, &m, i);
+    clock_virtual_advance(&f.v, 100);
+    while (model_earliest(&m) >= 0)
+        model_get(&f, &m);
+    for (int i = 0; i < KEYS; i++)
+        model_done(&f, &m, i);
+    assert_int_equal(queue_groups(f.q), 0);
     queue_free(f.q);
 }
 
@@ -326,9 +463,12 @@ int main(void)
         cmocka_unit_test(delayed_keys_come_by_time),
         cmocka_unit_test(dirty_while_processing_runs_again),
         cmocka_unit_test(delay_asked_while_processing_starts_at_once),
-        cmocka_unit_test(backoff_doubles_within_bounds),
-        cmocka_unit_test(jitter_spreads_and_repeats),
-        cmocka_unit_test(failures_outlive_processing),
+        cmocka_unit_test(nothing_is_kept_of_what_is_done),
+        cmocka_unit_test(groups_take_turns),
+        cmocka_unit_test(a_key_stays_in_its_group),
+        cmocka_unit_test(the_first_list_waits_for_news),
+        cmocka_unit_test(the_higher_priority_and_the_shorter_delay_win),
+        cmocka_unit_test(low_is_not_starved),
         cmocka_unit_test(agrees_with_a_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,6 +158,7 @@ static bool has_room(struct records *r, size_t more, size_t bytes)
 {
     bool room = r->n + more <= RECORDS_MAX && r->bytes + bytes <= RECORDS_BYTES_MAX;
     r->full |= !room;
+    r->refused |= !room;
     return room;
 }
 
@@ -234,7 +235,7 @@ const struct kube_record *records_next(const struct records *r, size_t *at)
 
 void records_list_begin(struct records *r)
 {
-    r->full = false;
+    r->refused = false;
     for (size_t i = 0; i < r->places; i++)
         if (is_record(r, i))
             entry_at(r, i)->marks &= (unsigned char)~MARK_LISTED;
@@ -252,6 +253,7 @@ size_t records_list_end(struct records *r)
     if (places_for(r->n) * 2 < r->places)
         resize(r, places_for(r->n));
     r->synced = true;
+    r->full = r->refused;
     return gone;
 }
 

@@ -29,7 +29,8 @@ struct records {
     size_t n;       /* records */
     size_t bytes;   /* of them */
     bool synced;    /* the first list is complete */
-    bool full;      /* something was not held, for a bound above; until a whole list fits */
+    bool full;      /* something was not held, for a bound above; until a whole list fitted */
+    bool refused;   /* likewise, since the last list began */
 };
 
 /* Borrowed until the next put or removal; ns NULL or "" for cluster scope. NULL when absent. */

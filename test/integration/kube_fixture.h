@@ -10,9 +10,11 @@
 /* cmocka wants the four above. */
 #include <cmocka.h>
 #include <libgen.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -119,6 +121,21 @@ static inline char *read_file(const char *path)
         buf_append(&b, chunk, n);
     fclose(file);
     return buf_take(&b);
+}
+
+/* what: of hack/apiserver. */
+static inline void apiserver(const struct fixture *f, const char *what)
+{
+    extern char **environ;
+    char command[] = "hack/apiserver";
+    auto_free char *verb = xstrdup(what);
+    auto_free char *dir = xstrdup(f->dir);
+    char *argv[] = {command, verb, dir, NULL};
+    pid_t pid;
+    int status = -1;
+    assert_int_equal(posix_spawn(&pid, command, NULL, NULL, argv, environ), 0);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
 }
 
 static inline struct kube_client *client_with(struct fixture *f, const struct kube_config *config)
