@@ -19,12 +19,14 @@ HOW = """## How it was measured
   {client-go} and controller-runtime {controller-runtime} on Go {go}, kube-rs {kube-rs} on Rust {rust}; ours with gcc {gcc} and libcurl {libcurl}.
 - {objects} Services (2 ports, 4 labels, an annotation of 400 bytes) and as many EndpointSlices (4 endpoints), with managedFields, in 200
   namespaces. They are put into etcd before the API server starts.
-- The peers run in turn, {rounds} times; idle fleets {idle} times. Ratios are made within a round. Each cell has the median, and in brackets the worst round.
+- Rounds, in each of which all peers run in turn: {rounds}. Ratios are made within a round. Each cell has the median, and in brackets the worst
+  round.
 - client-go and controller-runtime read protobuf, without a rate limit, and strip managedFields; kube-rs clears them. TRIM=1 keeps of each
   object what our records keep. Memory is VmRSS a second after the caches are synced, without and with a forced garbage collection (ours
   and kube-rs: malloc_trim). CPU is the process's own, from getrusage.
 - Ours keeps less of an object than the peers do: that is its design, and TRIM=1 shows what the same costs there.
-- Churn: two writers replace objects, {churn_s} s at the server's full speed, then {paced_s} s at 200 writes a second.
+- Churn: two writers replace objects, {churn_s} s at the server's full speed, then {paced_s} s at 200 writes a second. The full
+  speed differs from run to run, and events that come close together cost less each: the second comparison is the fairer one.
 - Reaction: a proxy between peer and server stops the time from the last byte of an event to the first byte of the write that answers it.
 - In idle fleets ours asks for the metadata of what is neither a Service, a Deployment nor a Namespace, as the controller does; the peers
   cache whole objects, as they do unless told otherwise.
@@ -124,7 +126,7 @@ def start_part(stats, sizes):
             if "program" in s:
                 out.append(f"| {name if name != 'ours' else 'the benchmark of our client'} | {s['program'] / 1e6:.2f} | {s['libraries'] / 1e6:.1f} |")
         if "image" in sizes:
-            out += ["", f"The image (the controller, all libraries, Istio's CRDs), uncompressed or as it is stored: {sizes['image']['image'] / 1e6:.1f} MB."]
+            out += ["", f"The image (the controller, all its libraries, Istio's CRDs) as a tar file: {sizes['image']['image'] / 1e6:.1f} MB."]
     return [*out, ""]
 
 
@@ -164,7 +166,6 @@ def panels(stats):
 
 def write(data, peers, folder):
     stats = Stats(data, peers)
-    rounds = data["rounds"]
     lost = targets.losses(stats)
     lines = [HEAD, "## The targets", "The worst round counts.", "", *targets.table(stats), ""]
     lines += ["## Where a peer is better", "Medians of ours that are more than 5% above a peer's:" if lost else "Nowhere by more than 5%.", "", *lost, ""]
@@ -172,7 +173,8 @@ def write(data, peers, folder):
     lines += [*idle_part(stats, "sim", "Idle fleets, on kubesim"), *restart_part(data), *start_part(stats, data.get("sizes"))]
     missing = [*data.get("not_measured", []), *(f"{f['measure']}: {f['why']}" for f in data.get("failures", []))]
     lines += ["## Not measured", *(f"- {m}" for m in missing), ""] if missing else []
-    lines.append(HOW.format(**data["facts"], objects=rounds["objects"], rounds=rounds["all"], idle=rounds["idle"], churn_s=rounds["churn_s"], paced_s=rounds["paced_s"]))
+    rounds = ", ".join(f"{m} {stats.rounds_of(m)}" for m in ("sync", "churn", "start", "react", "idle", "sim") if stats.cases(m))
+    lines.append(HOW.format(**data["facts"], **data["settings"], rounds=rounds))
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "performance.md").write_text("\n".join(lines), encoding="utf-8")
     if panels(stats):

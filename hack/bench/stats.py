@@ -29,6 +29,9 @@ class Stats:
     def cases(self, measure):
         return list(dict.fromkeys(r["case"] for r in self.data["runs"] if r["measure"] == measure))
 
+    def rounds_of(self, measure):
+        return len({r["round"] for r in self.data["runs"] if r["measure"] == measure})
+
     def best(self, measure, case, family, key):
         """The setting of a peer that does best by median."""
         names = [p.name for p in self.peers if p.family == family and self.rounds(measure, case, p.name, key)]
