@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench sync | idle DIR WATCHES NAMESPACE | react NAMESPACE: our client; hack/bench/README.md says what all peers do. */
+/* bench sync | idle DIR WATCHES NAMESPACE | react NAMESPACE: our client; ../README.md says what all peers do. */
 #include <curl/curl.h>
 #include <dirent.h>
 #include <malloc.h>
