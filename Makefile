@@ -133,6 +133,21 @@ e2e: image ## The whole thing on real clusters (builds the lab once)
 	hack/lab/build
 	e2e/run
 
+##@ Benchmarks
+BENCHBIN := $(O)/hack/bench/c/bench
+BENCHOBJ := $(patsubst %.c,$(O)/%.o,$(wildcard hack/bench/c/*.c))
+
+bench: image ## Our client against its peers, and docs/performance.md (QUICK=1: a smoke run; MEASURES="sync idle": parts)
+	$(Q)hack/lab/build kube-apiserver etcd
+	$(Q)hack/bench/run --build $(O) $(MEASURES)
+
+$(BENCHBIN): $(BENCHOBJ) $(LIB)
+	@echo "  LD  $@"
+	$(Q)$(CC) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+.PHONY: bench
+-include $(BENCHOBJ:.o=.d)
+
 ##@ Lab
 lab: ## Bring up two real clusters (c1, c2) on one network
 	hack/lab/build
