@@ -44,6 +44,7 @@ struct manager {
     bool leading;
     bool stopping;
     int exit_code;
+    size_t writes_running; /* to members, without an answer yet */
     uint64_t writes, reconciles, renders;
     int64_t give_back_ms, give_back_wait_ms; /* memory: when next, and how long after that */
 };

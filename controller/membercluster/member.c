@@ -46,6 +46,7 @@ static struct member *member_get(struct manager *m, const struct hub_object *o)
     mb->name = xstrdup(jx_str(o->obj, "metadata.name"));
     HASH_ADD_STR(m->members, key, mb);
     struct cluster *c = cluster_new(m->loop, m->clock, mb->ns, mb->name, on_cluster_changed, m);
+    c->running = &m->writes_running;
     c->written = manager_written;
     HASH_ADD_STR(m->clusters, key, c);
     return mb;

@@ -30,6 +30,23 @@ static void installs_in_order_within_bounds(void **state)
     fleet_stop(&f);
 }
 
+/* When all clusters together have enough on their way, each still has one. */
+static void all_clusters_together_are_bounded(void **state)
+{
+    (void)state;
+    struct fleet f;
+    fleet_start(&f, DATA);
+    f.m.writes_running = APPLIER_TOGETHER_MAX; /* by others */
+    fleet_add_mesh(&f, "shop", 3);
+    fleet_run(&f, 20000);
+    assert_int_equal(objects(&f, "shop-0"), OBJECTS);
+    assert_int_equal(objects(&f, "shop-2"), OBJECTS);
+    assert_int_equal(f.most_in_flight, 1);
+    assert_in_range(f.most_together, APPLIER_TOGETHER_MAX + 1, APPLIER_TOGETHER_MAX + 3);
+    assert_int_equal(f.m.writes_running, APPLIER_TOGETHER_MAX);
+    fleet_stop(&f);
+}
+
 static void what_is_as_wanted_costs_nothing(void **state)
 {
     (void)state;
@@ -274,6 +291,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(installs_in_order_within_bounds),
+        cmocka_unit_test(all_clusters_together_are_bounded),
         cmocka_unit_test(what_is_as_wanted_costs_nothing),
         cmocka_unit_test(a_cluster_that_fails_writes_stops_alone),
         cmocka_unit_test(what_a_server_asks_for_is_respected),

@@ -29,6 +29,7 @@ struct fleet {
     struct pki_pair root;
     struct kube_record_maker *maker;
     int rv;
+    size_t most_together;
     int writes, most_in_flight; /* to members; of one cluster, when one of its writes was asked */
     int waves_out_of_order;
     size_t passes;
@@ -131,6 +132,8 @@ static void fleet_patch(struct fleet *f, struct fake_conn *conn, const struct fa
     f->rv++;
     if (c) {
         f->writes++;
+        f->most_together =
+            f->m.writes_running > f->most_together ? f->m.writes_running : f->most_together;
         f->most_in_flight = (int)c->n_ops > f->most_in_flight ? (int)c->n_ops : f->most_in_flight;
         if (fleet_refuses(f, c, q)) {
             fake_reply(conn, f->refusal.status, str_or(f->refusal.headers, ""), "{}");
@@ -252,6 +255,7 @@ static struct cluster *fleet_add_cluster(struct fleet *f, const char *name)
     auto_free char *token = xasprintf("member/%s", name);
     fleet_hub_object(f, API_KIND_MEMBER_CLUSTER, name, json_pack("{s:s}", "network", "n"));
     HASH_ADD_STR(f->m.clusters, key, c);
+    c->running = &f->m.writes_running;
     c->client = fleet_client(f, token);
     c->state = CLUSTER_REACHABLE;
     c->uid = xstrdup(name);

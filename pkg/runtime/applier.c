@@ -94,14 +94,22 @@ enum op_state applier_state(struct cluster *c, const struct gvr *gvr, const char
 
 bool applier_has_room(const struct cluster *c)
 {
-    return c->n_ops < APPLIER_IN_FLIGHT_MAX && breaker_allows(&c->breaker, clock_ms(c->clock));
+    bool turn = c->n_ops == 0 || *c->running < APPLIER_TOGETHER_MAX;
+    return turn && c->n_ops < APPLIER_IN_FLIGHT_MAX &&
+           breaker_allows(&c->breaker, clock_ms(c->clock));
+}
+
+static void count(struct cluster *c, int n)
+{
+    c->n_ops += (size_t)n; /* unsigned: -1 wraps as it should */
+    *c->running += (size_t)n;
 }
 
 static void leave_running(struct op *op)
 {
     op->call = NULL;
     if (op->state == OP_RUNNING)
-        op->cluster->n_ops--;
+        count(op->cluster, -1);
 }
 
 struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name)
@@ -120,7 +128,7 @@ struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *n
         HASH_ADD_STR(c->ops, key, op);
     }
     if (op->state != OP_RUNNING) {
-        c->n_ops++;
+        count(c, 1);
         op->probe = breaker_begin(&c->breaker);
     }
     op->state = OP_RUNNING;
@@ -474,6 +482,7 @@ void applier_cancel(struct cluster *c)
             kube_call_cancel(op->call);
         op_free(op);
     }
+    *c->running -= c->n_ops;
     c->n_ops = 0;
     c->breaker = (struct breaker){0};
 }

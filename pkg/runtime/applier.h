@@ -16,6 +16,9 @@ enum {
     /* Per cluster. A write costs an API server about 2.5 ms of CPU and takes it 5 to 10 ms with etcd: eight keep two
      * to four cores busy, which is what a small control plane has; more would only wait there, in front of others. */
     APPLIER_IN_FLIGHT_MAX = 8,
+    /* Of all clusters together: then each keeps one, so that those that hang hold up nobody. What is in flight is in
+     * memory, and waits in the servers' lines: a thousand clusters with eight each took 300 MB and ten seconds. */
+    APPLIER_TOGETHER_MAX = 256,
     APPLIER_SEEN_MS = 10000,    /* wait for our watch at most so long */
     APPLIER_RUNNING_MS = 60000, /* a write without an answer counts as failed */
     APPLIER_FIGHT_MS = 30000,   /* applied again within this time ... */

@@ -315,6 +315,7 @@ struct cluster *cluster_new(uv_loop_t *loop, const struct clock *clock, const ch
     c->ns = xstrdup(ns);
     c->name = xstrdup(name);
     c->born_ms = clock_ms(clock);
+    c->running = &c->alone;
     c->rev = 1;
     uv_timer_init(loop, &c->timer);
     c->timer.data = c;

@@ -96,8 +96,10 @@ struct cluster {
         size_t n;
     } owners; /* the Meshes that have objects here */
     struct cluster_task *tasks;
-    struct op *ops; /* the applier's: writes on their way, by object */
-    size_t n_ops;   /* of them, without an answer yet */
+    struct op *ops;  /* the applier's: writes on their way, by object */
+    size_t n_ops;    /* of them, without an answer yet */
+    size_t *running; /* those of all clusters together; lives as long as they, or is alone */
+    size_t alone;
     struct breaker breaker;
     cluster_changed_cb *changed;
     cluster_written_cb *written; /* may be NULL */
