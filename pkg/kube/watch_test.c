@@ -161,10 +161,10 @@ static void test_lost(void **state)
     assert_true(str_ends(f->watch_path, "&resourceVersion=9"));
 }
 
-static void start_pulse(struct fixture *f)
+static void start_pulse(struct fixture *f, int timeout_ms)
 {
     f->client->pulse.silence_ms = 50;
-    f->client->pulse.timeout_ms = 200;
+    f->client->pulse.timeout_ms = timeout_ms;
     start(f);
     assert_true(fake_run(&f->loop, &f->synced));
     wait_open(f);
@@ -175,7 +175,7 @@ static void test_silent_and_dead(void **state)
 {
     struct fixture *f = *state;
     f->hung = true;
-    start_pulse(f);
+    start_pulse(f, 200);
     f->open = NULL;
     assert_true(fake_run(&f->loop, &f->probed));
     f->client->pulse.silence_ms = 60000;
@@ -187,7 +187,7 @@ static void test_silent_and_dead(void **state)
 static void test_silent_and_alive(void **state)
 {
     struct fixture *f = *state;
-    start_pulse(f);
+    start_pulse(f, 20000);
     for (int i = 0; i < 3; i++) {
         f->probed = false;
         assert_true(fake_run(&f->loop, &f->probed));

@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "base/buf.h"
@@ -42,7 +43,18 @@ struct get {
     long status, version;
 };
 
-enum { BLOB = 4 * 1048576 };
+/* More than the kernel keeps for a connection whose reader stands still and wants little (tcp_wmem: 4 MiB). */
+enum { BLOB = 8 * 1048576, LITTLE = 65536 };
+
+static inline int want_little(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)purpose;
+    const struct get *g = arg;
+    int size = LITTLE;
+    if (g->slow)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    return CURL_SOCKOPT_OK;
+}
 
 static inline size_t got_body(char *data, size_t one, size_t n, void *arg)
 {
@@ -84,6 +96,8 @@ static inline void get_init(struct fixture *f, struct get *g, int version, const
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, got_head);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, g);
     curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, want_little);
+    curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, g);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
                      (long)(version == 2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
 }
