@@ -30,26 +30,30 @@ static void config_copy(struct kube_config *to, const struct kube_config *from)
 
 /* Reads, lists and watches share a connection, so that an idle cluster has one. Writes have one of their own, which is
  * closed when none came for a while: neither waits behind the other's bodies, and what the server does to one connection
- * does not end the other. A lease must not wait behind anything. */
+ * does not end the other. A lease must not wait behind anything. A bulk list goes over HTTP/1.1: an API server cuts
+ * HTTP/2 into small records, and compressing costs both sides more than it saves near by. */
 static struct http_pool *open_pool(const struct kube_client *c, const struct kube_config *config,
                                    enum kube_class class, const struct http_pool *over,
                                    struct err *err)
 {
     static const size_t buffer[KUBE_CLASSES] = {[KUBE_CLASS_CALL] = 16 * 1024,
                                                 [KUBE_CLASS_WRITE] = 16 * 1024,
-                                                [KUBE_CLASS_LIST] = 256 * 1024,
+                                                [KUBE_CLASS_BULK] = 256 * 1024,
                                                 [KUBE_CLASS_WATCH] = 4 * 1024,
                                                 [KUBE_CLASS_LEASE] = 4 * 1024};
     static const size_t running[KUBE_CLASSES] = {[KUBE_CLASS_CALL] = KUBE_CALLS_RUNNING,
                                                  [KUBE_CLASS_WRITE] = KUBE_CALLS_RUNNING,
-                                                 [KUBE_CLASS_LIST] = KUBE_LISTS_RUNNING};
+                                                 [KUBE_CLASS_LIST] = KUBE_LISTS_RUNNING,
+                                                 [KUBE_CLASS_BULK] = KUBE_LISTS_RUNNING};
+    bool shared = class == KUBE_CLASS_CALL || class == KUBE_CLASS_LIST;
     struct http_pool_opts o = {
         .server = str_or(config->server, ""),
         .tls_server_name = config->tls_server_name,
         .ca = config->ca,
         .cert = config->client_cert,
         .key = config->client_key,
-        .over = class == KUBE_CLASS_LEASE || class == KUBE_CLASS_WRITE ? NULL : over,
+        .over = shared ? over : NULL,
+        .http1 = class == KUBE_CLASS_BULK,
         .buffer_size = buffer[class],
         .max_running = running[class],
         .gzip = class == KUBE_CLASS_LIST,

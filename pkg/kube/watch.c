@@ -366,7 +366,8 @@ static void start_stream(struct kube_watch *w, bool list)
     if (!w->reflector.next_page)
         w->list_bytes = 0;
     drop_decoders(w);
-    w->stream = kube_stream_start(w->client, list ? KUBE_CLASS_LIST : KUBE_CLASS_WATCH, path.data,
+    enum kube_class class = w->bulk ? KUBE_CLASS_BULK : KUBE_CLASS_LIST;
+    w->stream = kube_stream_start(w->client, list ? class : KUBE_CLASS_WATCH, path.data,
                                   accepts(w, list), (int)kube_reflector_timeout_ms(&w->reflector),
                                   list ? &list_handler : &watch_handler, w);
     kube_timer_start(w->timer, OPEN_TIMEOUT_MS);
@@ -401,6 +402,7 @@ struct kube_watch *kube_watch_start(struct kube_client *c, const struct gvr *gvr
     w->label_selector = xstrdup0(opts->label_selector);
     w->field_selector = xstrdup0(opts->field_selector);
     w->record = opts->record;
+    w->bulk = opts->bulk;
     w->trees = opts->trees;
     w->sink = sink;
     w->arg = arg;

@@ -40,6 +40,7 @@ struct kube_watch_opts {
     const char *field_selector; /* NULL: all */
     /* What is kept of each object. KUBE_RECORD_META asks the server for metadata only (PartialObjectMetadata). */
     enum kube_record_kind record;
+    bool bulk;  /* many are expected: the list gets a connection of its own */
     bool trees; /* whole objects as JSON trees instead: for few and small ones */
     bool
         watch_list; /* sendInitialEvents instead of a list: constant memory in the server, but slower */

@@ -14,7 +14,7 @@ struct kube_watch {
     struct kube_client *client;
     char *path, *api_version, *kind, *label_selector, *field_selector;
     enum kube_record_kind record;
-    bool trees;
+    bool bulk, trees;
     bool json; /* ask for nothing else: the server refused the rest (406) */
     const struct kube_sink *sink;
     void *arg;

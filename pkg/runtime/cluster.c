@@ -113,6 +113,7 @@ static void start_watches(struct cluster *c)
         bool ours = kind == KUBE_RECORD_META || kind == KUBE_RECORD_DEPLOYMENT;
         struct kube_watch_opts opts = {
             .record = kind,
+            .bulk = kind == KUBE_RECORD_SERVICE,
             .ns = secret_namespace(g),
             .label_selector = ours ? PLAN_LABEL_MANAGED_BY "=" PLAN_MANAGED_BY : NULL,
         };

@@ -56,6 +56,7 @@ void cache_start(struct cache *c, struct bench *b, struct kube_client *client,
         .ns = what->gvr.namespaced ? ns : NULL,
         .field_selector = selector,
         .record = what->kind,
+        .bulk = !ns && !selector,
     };
     c->bench = b;
     c->client = client;
