@@ -7,9 +7,7 @@ static void test_list_then_watch(void **state)
 {
     struct fixture *f = *state;
     start(f);
-    assert_false(kube_watch_synced(f->watch));
     assert_true(fake_run(&f->loop, &f->synced));
-    assert_true(kube_watch_synced(f->watch));
     assert_string_equal(f->log.data, "begin +a +b synced ");
     assert_string_equal(f->list_path, "/api/v1/configmaps?limit=500&resourceVersion=0");
     wait_open(f);
@@ -76,7 +74,7 @@ static void test_broken_list(void **state)
         f->failing = false;
         start(f);
         assert_true(fake_run(&f->loop, &f->failing));
-        assert_false(kube_watch_synced(f->watch));
+        assert_false(f->synced);
         kube_watch_stop(f->watch);
         buf_reset(&f->log);
     }
