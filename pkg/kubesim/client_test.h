@@ -164,6 +164,19 @@ static inline void get_run(struct get *g)
     UNTIL(g->f, g->done);
 }
 
+static inline const char *text_of(const struct buf *b)
+{
+    return b->data ? b->data : "";
+}
+
+/* A watch whose answer has begun. */
+static inline void begin_watch(struct fixture *f, struct get *g, int version)
+{
+    get_init(f, g, version, "/watch");
+    get_start(g);
+    UNTIL(f, f->held && strstr(text_of(&g->head), "\r\n\r\n"));
+}
+
 /* The client forgets its connections. */
 static inline void forget(struct fixture *f)
 {
@@ -171,9 +184,18 @@ static inline void forget(struct fixture *f)
     f->multi = curl_multi_init();
 }
 
-static inline const char *text_of(const struct buf *b)
+/* For handlers: the ends of a watch and of a large answer, counted. */
+static inline void fixture_gone(void *arg)
 {
-    return b->data ? b->data : "";
+    struct fixture *f = arg;
+    f->gone++;
+    f->held = NULL;
+}
+
+static inline void fixture_done(void *arg)
+{
+    struct fixture *f = arg;
+    f->done++;
 }
 
 static inline int fixture_setup(void **state, sim_handler *handler)
