@@ -42,7 +42,7 @@ static void enqueue(struct manager *m, enum api_kind kind, const char *key, int6
     auto_free char *full = xasprintf("%d/%s", (int)kind, key);
     bool alone = kind == API_KIND_MESH || kind == API_KIND_MEMBER_CLUSTER;
     auto_free char *group = alone ? NULL : xstrndup(full, (size_t)(strrchr(full, '/') - full));
-    queue_add_with(m->queue, alone ? full : group, full, delay_ms, priority);
+    queue_add(m->queue, alone ? full : group, full, delay_ms, priority);
     wake_soon(m);
 }
 
@@ -414,7 +414,7 @@ static int start(struct manager *m, struct err *err)
 {
     if (load_hub_config(m, err) < 0)
         return err_wrap(err, "how to reach the hub (use --kubeconfig outside a cluster)");
-    m->hub_client = kube_client_new(m->loop, m->clock, "hub", &m->hub_config, err);
+    m->hub_client = kube_client_new(m->loop, m->clock, &m->hub_config, err);
     if (!m->hub_client || start_serve(m, err) < 0)
         return -1;
     if (m->options->leader_elect)

@@ -87,7 +87,9 @@ static const struct api_member_cluster *find_member(struct input *in, const char
             !str_eq(jx_str(obj, "metadata.namespace"), ns))
             continue;
         struct api_member_cluster *cr;
-        return api_member_cluster_decode(obj, &in->arena, &cr, err) == 0 ? cr : NULL;
+        bool fine = api_member_cluster_decode(obj, &in->arena, &cr, err) == 0 &&
+                    api_member_cluster_validate(cr, err) == 0;
+        return fine ? cr : NULL;
     }
     err_set(err, ERR_INVALID, 0, "there is no MemberCluster %s in namespace %s among the files",
             name, str_or(ns, ""));

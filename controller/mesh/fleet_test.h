@@ -220,7 +220,7 @@ static struct kube_client *fleet_client(struct fleet *f, const char *token)
 {
     struct kube_config config = {.server = f->server.url};
     config.token = xstrdup(token);
-    struct kube_client *c = kube_client_new_plain(&f->loop, &f->clock.clock, "test", &config, NULL);
+    struct kube_client *c = kube_client_new_plain(&f->loop, &f->clock.clock, &config, NULL);
     free(config.token);
     assert_non_null(c);
     return c;

@@ -22,7 +22,6 @@ static const char *const slots[] = {
     [KUBE_SLOT_UID] = "uid",
     [KUBE_SLOT_VERSION] = "version",
     [KUBE_SLOT_GENERATION] = "generation",
-    [KUBE_SLOT_CREATION] = "creation",
     [KUBE_SLOT_DELETION] = "deletion",
     [KUBE_SLOT_LABEL] = "label",
     [KUBE_SLOT_ANNOTATION] = "annotation",

@@ -192,14 +192,14 @@ static inline void fake_late(uv_timer_t *t)
     *(bool *)t->data = true;
 }
 
-/* Runs the loop until *done or for at most five seconds; whether it is done. */
+/* Runs the loop until *done or for at most twenty seconds; whether it is done. */
 static inline bool fake_run(uv_loop_t *loop, const bool *done)
 {
     bool late = false;
     uv_timer_t t;
     uv_timer_init(loop, &t);
     t.data = &late;
-    uv_timer_start(&t, fake_late, 5000, 0);
+    uv_timer_start(&t, fake_late, 20000, 0);
     while (!*done && !late)
         uv_run(loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&t, NULL);

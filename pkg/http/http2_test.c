@@ -89,11 +89,15 @@ static void test_nobody_there(void **state)
 static void test_timeout(void **state)
 {
     struct fixture *f = *state;
-    struct result r = {.f = f};
+    struct result watch = {0}, r = {.f = f};
     struct http_request q = {.method = "GET", .path = "/hold", .timeout_ms = 50};
+    start(f, &watch, "/hold"); /* with it the connection is there, however slow the machine */
+    assert_true(fake_run(&f->loop, &watch.opened));
+    uv_update_time(&f->loop);
     http_start(f->pool, &q, &handler, &r);
     assert_true(fake_run(&f->loop, &r.done));
     assert_int_equal(r.fault, HTTP_TIMEOUT);
+    assert_false(watch.done);
     assert_int_equal(stats(f->pool).open, 1);
 }
 
@@ -377,7 +381,7 @@ static void test_silence(void **state)
     struct result r = {0};
     struct http_pool *p = pool_new(f, (struct http_pool_opts){0});
     assert_true(http_pool_watches_life(p));
-    http_pool_set_silence(p, 20, 200);
+    http_pool_set_silence(p, 20, 20000);
     start_in(p, f, &r, "GET", "/hold", NULL);
     assert_true(fake_run(&f->loop, &r.opened));
     uint64_t until = uv_now(&f->loop) + 300;
@@ -385,6 +389,7 @@ static void test_silence(void **state)
         uv_run(&f->loop, UV_RUN_ONCE);
     assert_false(r.done);
     f->held[0]->conn->deaf = true;
+    http_pool_set_silence(p, 20, 50);
     assert_true(fake_run(&f->loop, &r.done));
     assert_int_equal(r.fault, HTTP_LOST);
     http_pool_free(p);

@@ -63,8 +63,6 @@ int istio_render(const struct istio_target *t, struct plan *p, struct err *err);
 
 #define ISTIO_NAMESPACE      "istio-system"
 #define ISTIO_READER_ACCOUNT "istio-reader-service-account"
-/* "istiod" or "istiod-<revision>"; owned. */
-char *istio_istiod_name(const char *revision);
 
 /* The text of a remote kubeconfig (JSON, which is YAML) for data.<peer>; owned, secret. */
 char *istio_remote_kubeconfig(const struct istio_peer *peer, const char *token);

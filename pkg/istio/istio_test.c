@@ -445,16 +445,6 @@ static void test_kubeconfig(void **state)
     assert_null(strstr(public_roots, "certificate-authority-data"));
 }
 
-static void test_istiod_name(void **state)
-{
-    (void)state;
-    auto_free char *none = istio_istiod_name(NULL), *empty = istio_istiod_name("");
-    auto_free char *canary = istio_istiod_name("canary");
-    assert_string_equal(none, "istiod");
-    assert_string_equal(empty, "istiod");
-    assert_string_equal(canary, "istiod-canary");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -462,7 +452,7 @@ int main(void)
         cmocka_unit_test(test_intents),         cmocka_unit_test(test_env_order),
         cmocka_unit_test(test_waits_and_waves), cmocka_unit_test(test_never_ours),
         cmocka_unit_test(test_refuses),         cmocka_unit_test(test_data_versions),
-        cmocka_unit_test(test_kubeconfig),      cmocka_unit_test(test_istiod_name),
+        cmocka_unit_test(test_kubeconfig),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,11 +10,6 @@
 #include "yaml/yaml.h"
 #include "json/jx.h"
 
-char *istio_istiod_name(const char *revision)
-{
-    return revision && *revision ? xasprintf("istiod-%s", revision) : xstrdup("istiod");
-}
-
 /* The documents of a manifest as they are written; a copy, to be filled. */
 static json_t *parse(const char *manifest, struct err *err)
 {

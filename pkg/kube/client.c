@@ -29,8 +29,8 @@ static void config_copy(struct kube_config *to, const struct kube_config *from)
 }
 
 /* Reads, lists and watches share a connection, so that an idle cluster has one. Writes have one of their own, which is
- * closed when none came for a while: neither waits behind the other's bodies, and what the server does to one connection
- * does not end the other. A lease must not wait behind anything. A bulk list goes over HTTP/1.1: an API server cuts
+ * closed when none came for a while: neither waits behind the other's bodies, and the end of one connection is not that
+ * of the other. A lease must not wait behind anything. A bulk list goes over HTTP/1.1: an API server cuts
  * HTTP/2 into small records, and compressing costs both sides more than it saves near by. */
 static struct http_pool *open_pool(const struct kube_client *c, const struct kube_config *config,
                                    enum kube_class class, const struct http_pool *over,
@@ -79,7 +79,7 @@ static uint64_t seed(void)
     return s;
 }
 
-static struct kube_client *client_new(uv_loop_t *loop, const struct clock *clock, const char *name,
+static struct kube_client *client_new(uv_loop_t *loop, const struct clock *clock,
                                       const struct kube_config *config, bool plain, struct err *err)
 {
     struct kube_client *c = xcalloc(1, sizeof *c);
@@ -93,23 +93,21 @@ static struct kube_client *client_new(uv_loop_t *loop, const struct clock *clock
         free(c);
         return NULL;
     }
-    c->name = xstrdup(name);
     config_copy(&c->config, config);
     kube_pulse_init(c);
     return c;
 }
 
-struct kube_client *kube_client_new(uv_loop_t *loop, const struct clock *clock, const char *name,
+struct kube_client *kube_client_new(uv_loop_t *loop, const struct clock *clock,
                                     const struct kube_config *config, struct err *err)
 {
-    return client_new(loop, clock, name, config, false, err);
+    return client_new(loop, clock, config, false, err);
 }
 
 struct kube_client *kube_client_new_plain(uv_loop_t *loop, const struct clock *clock,
-                                          const char *name, const struct kube_config *config,
-                                          struct err *err)
+                                          const struct kube_config *config, struct err *err)
 {
-    return client_new(loop, clock, name, config, true, err);
+    return client_new(loop, clock, config, true, err);
 }
 
 static bool same_connection(const struct kube_config *a, const struct kube_config *b)
@@ -163,13 +161,7 @@ void kube_client_free(struct kube_client *c)
         http_pool_free(c->pools[i]);
     kube_config_done(&c->config);
     xfree_secret(c->token);
-    free(c->name);
     free(c);
-}
-
-const char *kube_client_name(const struct kube_client *c)
-{
-    return c->name;
 }
 
 const char *kube_client_server(const struct kube_client *c)

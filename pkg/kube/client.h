@@ -16,8 +16,8 @@
 
 struct kube_client;
 
-/* Takes a copy of *config. name is for logs and metrics ("hub", "cluster1"). */
-struct kube_client *kube_client_new(uv_loop_t *loop, const struct clock *clock, const char *name,
+/* Takes a copy of *config. */
+struct kube_client *kube_client_new(uv_loop_t *loop, const struct clock *clock,
                                     const struct kube_config *config, struct err *err);
 
 /* New credentials for the same server: calls begun from now on use them, on new connections;
@@ -30,7 +30,6 @@ int kube_client_set_config(struct kube_client *c, const struct kube_config *conf
  * end before it. May be called from a callback. */
 void kube_client_free(struct kube_client *c);
 
-const char *kube_client_name(const struct kube_client *c);
 const char *kube_client_server(const struct kube_client *c);
 const char *kube_client_ca(const struct kube_client *c); /* PEM or NULL */
 

@@ -44,7 +44,6 @@ struct kube_pulse {
 struct kube_client {
     uv_loop_t *loop;
     const struct clock *clock;
-    char *name;
     struct kube_config config;
     bool plain;
     struct http_pool *pools[KUBE_CLASSES]; /* NULL: not used yet, but for that of the watches */
@@ -60,8 +59,7 @@ struct kube_client {
 
 /* As kube_client_new, but http:// is accepted too: for tests. */
 struct kube_client *kube_client_new_plain(uv_loop_t *loop, const struct clock *clock,
-                                          const char *name, const struct kube_config *config,
-                                          struct err *err);
+                                          const struct kube_config *config, struct err *err);
 
 /* Sends a request with the client's credentials. */
 struct http_transfer *kube_client_send(struct kube_client *c, enum kube_class class,

@@ -75,7 +75,7 @@ static int setup(void **state)
     fake_start(&f->server, &f->loop, handle, f);
     struct kube_config config = {.server = f->server.url};
     config.token = xstrdup("t0ken");
-    f->client = kube_client_new_plain(&f->loop, &f->clock.clock, "test", &config, NULL);
+    f->client = kube_client_new_plain(&f->loop, &f->clock.clock, &config, NULL);
     free(config.token);
     *state = f;
     return f->client ? 0 : -1;
@@ -122,7 +122,6 @@ static void test_get(void **state)
     assert_non_null(strstr(f->head, "\r\nUser-Agent: meshwright/0.1.0\r\n"));
     assert_non_null(strstr(f->head, "\r\nAccept: application/json\r\n"));
     assert_int_equal(kube_client_writes(f->client), 0);
-    assert_string_equal(kube_client_name(f->client), "test");
     assert_string_equal(kube_client_server(f->client), f->server.url);
     assert_null(kube_client_ca(f->client));
 }
@@ -400,7 +399,7 @@ static void test_plain_is_refused(void **state)
     struct fixture *f = *state;
     struct kube_config config = {.server = f->server.url};
     struct err err = {0};
-    assert_null(kube_client_new(&f->loop, &f->clock.clock, "test", &config, &err));
+    assert_null(kube_client_new(&f->loop, &f->clock.clock, &config, &err));
     assert_int_equal(err.class, ERR_INVALID);
 }
 

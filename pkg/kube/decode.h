@@ -54,7 +54,7 @@ int kube_read(enum kube_encoding e, const struct kube_field *table, const char *
               kube_value_cb *cb, void *arg, struct err *err);
 
 /* The error that a Status says (an ERROR event's object, or the body of an answer that is an error; there protobuf
- * comes in its envelope). Same result as kube_status_err for the same Status in JSON. */
+ * comes in its envelope): class, code, "410 Expired: message". The same in both encodings. */
 void kube_read_status(enum kube_encoding e, const char *data, size_t len, struct err *err);
 
 #endif

@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "json/jx.h"
-
 /* Depths: 1 is inside the document, 2 inside the array of items, 3 and more inside an item. */
 enum { IN_DOCUMENT = 1, IN_ARRAY = 2 };
 
@@ -129,11 +127,6 @@ int kube_items_complete(const struct kube_items *s, struct err *err)
     if (s->depth || s->string || !s->rest.len)
         return err_set(err, ERR_TRANSIENT, 0, "the list is not complete");
     return 0;
-}
-
-json_t *kube_items_end(struct kube_items *s, struct err *err)
-{
-    return kube_items_complete(s, err) < 0 ? NULL : jx_load(s->rest.data, s->rest.len, err);
 }
 
 void kube_items_done(struct kube_items *s)

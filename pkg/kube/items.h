@@ -4,7 +4,6 @@
 #ifndef KUBE_ITEMS_H
 #define KUBE_ITEMS_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -38,8 +37,6 @@ int kube_items_feed(struct kube_items *s, const char *data, size_t len, kube_ite
                     void *arg, struct err *err);
 /* After the last byte: 0 when the document is complete; without its items it is in rest. */
 int kube_items_complete(const struct kube_items *s, struct err *err);
-/* The same as a tree, a new reference. NULL when it is not complete. */
-json_t *kube_items_end(struct kube_items *s, struct err *err);
 void kube_items_done(struct kube_items *s); /* usable again afterwards */
 
 #endif

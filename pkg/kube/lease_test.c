@@ -79,7 +79,7 @@ static int setup(void **state)
     uv_loop_init(&f->loop);
     fake_start(&f->server, &f->loop, handle, f);
     struct kube_config config = {.server = f->server.url};
-    f->client = kube_client_new_plain(&f->loop, &f->clock.clock, "test", &config, NULL);
+    f->client = kube_client_new_plain(&f->loop, &f->clock.clock, &config, NULL);
     *state = f;
     return f->client ? 0 : -1;
 }

@@ -52,7 +52,6 @@ void kube_record_begin(struct kube_record_maker *m, enum kube_record_kind kind)
     m->phase = m->cluster_ip = m->managed_by = (struct kube_span){0};
     m->entry = (struct kube_manager_entry){0};
     m->port = (struct kube_port){0};
-    m->has_creation = false;
     m->generation = m->observed = m->updated = m->available = 0;
     m->replicas = 1;
     m->endpoint = 0;
@@ -208,12 +207,6 @@ static void endpoint(struct kube_record_maker *m, enum kube_step step)
     m->ready = true;
 }
 
-static void creation(struct kube_record_maker *m, int64_t seconds)
-{
-    m->has_creation = seconds && seconds >= KUBE_TIME_MIN && seconds <= KUBE_TIME_MAX;
-    m->creation = seconds;
-}
-
 /* Of a list's element. */
 static void element_value(struct kube_record_maker *m, const struct kube_value *v)
 {
@@ -268,9 +261,6 @@ static void number_value(struct kube_record_maker *m, const struct kube_value *v
     switch (v->slot) {
     case KUBE_SLOT_GENERATION:
         m->generation = v->num;
-        break;
-    case KUBE_SLOT_CREATION:
-        creation(m, v->num);
         break;
     case KUBE_SLOT_DELETION:
         m->flags |= KUBE_FLAG_DELETING;

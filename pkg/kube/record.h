@@ -40,7 +40,6 @@ struct kube_record;
 struct kube_meta {
     const char *ns, *name;
     const char *uid, *rv;                   /* the view's */
-    const char *creation;                   /* creationTimestamp; the view's */
     const char *owner_uid, *mesh, *wave;    /* our labels */
     const char *intent;                     /* our annotations; the view's */
     const char *issued, *expires, *created; /* likewise, the record's */
@@ -50,7 +49,7 @@ struct kube_meta {
     bool deleting; /* has a deletionTimestamp */
 };
 
-enum { KUBE_VIEW_TEXT = 160 };
+enum { KUBE_VIEW_TEXT = 128 };
 
 struct kube_view {
     struct kube_meta meta;

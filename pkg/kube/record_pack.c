@@ -183,10 +183,6 @@ static void pack(struct kube_record_maker *m)
     pack_shared(m, KUBE_FIELD_NS);
     pack_hex(m, KUBE_FIELD_UID, KUBE_FORM_UUID);
     pack_version(m);
-    if (m->has_creation) {
-        tag(&m->out, KUBE_FIELD_CREATION, KUBE_FORM_TIME);
-        kube_put_signed(&m->out, m->creation);
-    }
     pack_shared(m, KUBE_FIELD_OWNER);
     pack_shared(m, KUBE_FIELD_MESH);
     pack_shared(m, KUBE_FIELD_WAVE);

@@ -18,7 +18,6 @@ enum kube_record_field {
     KUBE_FIELD_NS,
     KUBE_FIELD_UID,
     KUBE_FIELD_VERSION,
-    KUBE_FIELD_CREATION,
     KUBE_FIELD_OWNER,
     KUBE_FIELD_MESH,
     KUBE_FIELD_WAVE,
@@ -41,7 +40,6 @@ enum kube_record_form {
     KUBE_FORM_UUID,     /* 16 bytes: lower case, with dashes */
     KUBE_FORM_HASH,     /* 32 bytes: lower-case hex */
     KUBE_FORM_NUMBER,   /* LEB128: decimal without leading zeros */
-    KUBE_FORM_TIME,     /* LEB128, zigzag, of seconds since 1970 */
     KUBE_FORM_LIST,     /* LEB128 of the length in bytes, then elements, see below */
 };
 
@@ -67,10 +65,6 @@ enum kube_record_port {
 
 /* An address: this, then 4 bytes, 16 bytes, or text up to its NUL. */
 enum kube_record_address { KUBE_ADDRESS_TEXT, KUBE_ADDRESS_4, KUBE_ADDRESS_6 };
-
-/* Of year 1, as seconds since 1970; and the last second of year 9999. */
-#define KUBE_TIME_MIN INT64_C(-62135596800)
-#define KUBE_TIME_MAX INT64_C(253402300799)
 
 enum { KUBE_HEAD = 4, KUBE_SIZE_BITS = 21, KUBE_KIND_BITS = 3 };
 _Static_assert(KUBE_RECORD_MAX < 1 << KUBE_SIZE_BITS, "the size fits its bits");
@@ -109,8 +103,7 @@ struct kube_record_maker {
     struct kube_span phase, cluster_ip, managed_by;
     struct kube_manager_entry entry;
     struct kube_port port;
-    bool has_creation;
-    int64_t creation, generation, replicas, observed, updated, available;
+    int64_t generation, replicas, observed, updated, available;
     size_t endpoint; /* where in addresses the ones of this endpoint begin */
     bool ready;
 };

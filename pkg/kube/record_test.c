@@ -70,7 +70,7 @@ static void test_meta(void **state)
         *state, KUBE_RECORD_META,
         "{\"metadata\":{\"namespace\":\"n\",\"name\":\"x\",\"uid\":\"" UUID
         "\",\"resourceVersion\":\"9223372036854775807\","
-        "\"creationTimestamp\":\"2026-01-02T03:04:05Z\",\"deletionTimestamp\":"
+        "\"deletionTimestamp\":"
         "\"2026-01-02T03:04:06Z\",\"labels\":{\"app.kubernetes.io/managed-by\":\"meshwright\","
         "\"meshwright.dev/mesh\":\"m\",\"meshwright.dev/owner-uid\":\"o\",\"meshwright.dev/wave\":"
         "\"rbac\"},\"annotations\":{\"meshwright.dev/intent\":\"" HASH "\",\"meshwright.dev/"
@@ -87,7 +87,6 @@ static void test_meta(void **state)
     assert_string_equal(v->meta.name, "x");
     assert_string_equal(v->meta.uid, UUID);
     assert_string_equal(v->meta.rv, "9223372036854775807");
-    assert_string_equal(v->meta.creation, "2026-01-02T03:04:05Z");
     assert_string_equal(v->meta.mesh, "m");
     assert_string_equal(v->meta.owner_uid, "o");
     assert_string_equal(v->meta.wave, "rbac");
@@ -114,7 +113,6 @@ static void test_bare(void **state)
         assert_null(v->meta.ns);
         assert_null(v->meta.uid);
         assert_null(v->meta.rv);
-        assert_null(v->meta.creation);
         assert_null(v->meta.intent);
         assert_null(v->meta.fields);
         assert_null(v->service);
@@ -183,48 +181,6 @@ static void test_odd_values_stay_as_they_are(void **state)
         assert_string_equal(v->meta.uid, odd[i]);
         assert_string_equal(v->meta.rv, odd[i]);
         assert_string_equal(v->meta.intent, odd[i]);
-    }
-}
-
-static void test_times(void **state)
-{
-    static const char *const times[] = {"2026-02-28T23:59:59Z", "2024-02-29T00:00:00Z",
-                                        "2000-03-01T12:30:45Z", "1999-12-31T23:59:59Z",
-                                        "1900-03-01T00:00:00Z", "0001-01-01T00:00:00Z",
-                                        "9999-12-31T23:59:59Z", "2100-02-28T00:00:00Z"};
-    struct fixture *f = *state;
-    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
-        auto_free char *text =
-            xasprintf("{\"metadata\":{\"name\":\"x\",\"creationTimestamp\":\"%s\"}}", times[i]);
-        assert_string_equal(make(f, KUBE_RECORD_META, text)->meta.creation, times[i]);
-    }
-    for (int64_t day = -354000; day < 2900000; day += 37) {
-        char want[CLOCK_RFC3339_MAX];
-        int64_t s = day * 86400 + day % 86400;
-        clock_format(s, want);
-        if (s == 0)
-            continue;
-        kube_record_begin(f->maker, KUBE_RECORD_META);
-        kube_record_value(f->maker,
-                          &(struct kube_value){.slot = KUBE_SLOT_NAME, .str = "x", .len = 1});
-        kube_record_value(f->maker, &(struct kube_value){.slot = KUBE_SLOT_CREATION, .num = s});
-        kube_record_view(kube_record_end(f->maker, NULL), &f->view);
-        assert_string_equal(f->view.meta.creation, want);
-    }
-}
-
-static void test_time_outside_the_calendar(void **state)
-{
-    static const int64_t outside[] = {INT64_MIN, -62135596801, 253402300800, INT64_MAX, 0};
-    struct fixture *f = *state;
-    for (size_t i = 0; i < sizeof outside / sizeof *outside; i++) {
-        kube_record_begin(f->maker, KUBE_RECORD_META);
-        kube_record_value(f->maker,
-                          &(struct kube_value){.slot = KUBE_SLOT_NAME, .str = "x", .len = 1});
-        kube_record_value(f->maker,
-                          &(struct kube_value){.slot = KUBE_SLOT_CREATION, .num = outside[i]});
-        kube_record_view(kube_record_end(f->maker, NULL), &f->view);
-        assert_null(f->view.meta.creation);
     }
 }
 
@@ -395,7 +351,6 @@ static void test_protobuf(void **state)
     assert_string_equal(f->view.meta.ns, "ns");
     assert_string_equal(f->view.meta.uid, UUID);
     assert_string_equal(f->view.meta.rv, "77");
-    assert_null(f->view.meta.creation);
     assert_null(f->view.meta.mesh); /* no string with a NUL */
     assert_string_equal(f->view.meta.fields, "{\"f:a\":{}}");
     assert_true(f->view.headless);
@@ -435,8 +390,6 @@ int main(void)
         T(test_nameless),
         T(test_absurd),
         T(test_odd_values_stay_as_they_are),
-        T(test_times),
-        T(test_time_outside_the_calendar),
         T(test_service),
         T(test_endpoint_slice),
         T(test_namespace),

@@ -63,7 +63,7 @@ struct part {
     enum kube_record_form form;
     const unsigned char *data;
     size_t len;     /* of the data; of a text without its NUL */
-    uint64_t value; /* NUMBER, TIME */
+    uint64_t value; /* NUMBER */
 };
 
 static struct part next(const unsigned char **at)
@@ -86,7 +86,6 @@ static struct part next(const unsigned char **at)
         p.len = 32;
         break;
     case KUBE_FORM_NUMBER:
-    case KUBE_FORM_TIME:
         p.value = number(at);
         p.len = (size_t)(*at - p.data);
         return p;
@@ -124,39 +123,15 @@ const char *kube_record_ns(const struct kube_record *r)
     return (*at & 7) == KUBE_FORM_INTERNED ? intern_text(interned(at + 1)) : (const char *)at + 1;
 }
 
-static char *put_decimal(char *to, uint64_t v, unsigned width)
+static char *put_decimal(char *to, uint64_t v)
 {
     char digits[24];
     unsigned n = 0;
     do
         digits[n++] = (char)('0' + v % 10);
-    while ((v /= 10) || n < width);
+    while (v /= 10);
     while (n)
         *to++ = digits[--n];
-    return to;
-}
-
-/* Days to a date of the Gregorian calendar: years that begin in March, in cycles of 400 (Hinnant, "chrono-compatible
- * low-level date algorithms"). */
-static char *put_time(char *to, uint64_t seconds)
-{
-    uint64_t day = seconds / 86400 + 306, rest = seconds % 86400; /* since March 1 of year 0 */
-    uint64_t cycle = day / 146097, d = day % 146097;
-    uint64_t y = (d - d / 1460 + d / 36524 - d / 146096) / 365;
-    uint64_t in_year = d - (365 * y + y / 4 - y / 100), m = (5 * in_year + 2) / 153;
-    uint64_t month = m < 10 ? m + 3 : m - 9;
-    to = put_decimal(to, cycle * 400 + y + (month <= 2), 4);
-    *to++ = '-';
-    to = put_decimal(to, month, 2);
-    *to++ = '-';
-    to = put_decimal(to, in_year - (153 * m + 2) / 5 + 1, 2);
-    *to++ = 'T';
-    to = put_decimal(to, rest / 3600, 2);
-    *to++ = ':';
-    to = put_decimal(to, rest / 60 % 60, 2);
-    *to++ = ':';
-    to = put_decimal(to, rest % 60, 2);
-    *to++ = 'Z';
     return to;
 }
 
@@ -187,10 +162,7 @@ static const char *text_of(const struct part *p, char **room)
         *room += 64;
         break;
     case KUBE_FORM_NUMBER:
-        *room = put_decimal(*room, p->value, 1);
-        break;
-    case KUBE_FORM_TIME:
-        *room = put_time(*room, (uint64_t)(signed_of(p->value) - KUBE_TIME_MIN));
+        *room = put_decimal(*room, p->value);
         break;
     case KUBE_FORM_TEXT:
     case KUBE_FORM_LIST:
@@ -215,7 +187,6 @@ void kube_record_view(const struct kube_record *r, struct kube_view *ret)
         .name = kube_record_name(r),
         .uid = field[KUBE_FIELD_UID],
         .rv = field[KUBE_FIELD_VERSION],
-        .creation = field[KUBE_FIELD_CREATION],
         .owner_uid = field[KUBE_FIELD_OWNER],
         .mesh = field[KUBE_FIELD_MESH],
         .wave = field[KUBE_FIELD_WAVE],

@@ -42,7 +42,7 @@ static void begin(struct rotation *r, struct fixture *f, const struct kube_confi
     static const struct kube_stream_handler h = {NULL, on_piece, on_end};
     *r = (struct rotation){.f = f};
     r->clock = CLOCK_VIRTUAL(1000, 1700000000);
-    r->client = kube_client_new(&f->loop, &r->clock.clock, "x", config, NULL);
+    r->client = kube_client_new(&f->loop, &r->clock.clock, config, NULL);
     r->watch = kube_stream_start(r->client, KUBE_CLASS_WATCH, "/watch", NULL, 0, &h, r);
     assert_true(fake_run(&f->loop, &r->answered));
     assert_string_equal(r->seen, "one");

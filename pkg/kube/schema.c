@@ -17,7 +17,6 @@ static const struct kube_field object_meta[] = {
     {5, "uid", KUBE_TYPE_STRING, KUBE_SLOT_UID, NULL},
     {6, "resourceVersion", KUBE_TYPE_STRING, KUBE_SLOT_VERSION, NULL},
     {7, "generation", KUBE_TYPE_INT, KUBE_SLOT_GENERATION, NULL},
-    {8, "creationTimestamp", KUBE_TYPE_TIME, KUBE_SLOT_CREATION, NULL},
     {9, "deletionTimestamp", KUBE_TYPE_TIME, KUBE_SLOT_DELETION, NULL},
     {11, "labels", KUBE_TYPE_MAP, KUBE_SLOT_LABEL, NULL},
     {12, "annotations", KUBE_TYPE_MAP, KUBE_SLOT_ANNOTATION, NULL},

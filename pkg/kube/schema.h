@@ -85,7 +85,6 @@ enum kube_slot {
     KUBE_SLOT_UID,
     KUBE_SLOT_VERSION,    /* resourceVersion */
     KUBE_SLOT_GENERATION, /* num */
-    KUBE_SLOT_CREATION,   /* num: seconds */
     KUBE_SLOT_DELETION,   /* num: seconds */
     KUBE_SLOT_LABEL,      /* key, str */
     KUBE_SLOT_ANNOTATION, /* key, str */

@@ -8,7 +8,6 @@
 #include "base/str.h"
 #include "kube/decode.h"
 #include "kube/wire.h"
-#include "json/jx.h"
 
 enum {
     TEXT_MAX = 200,
@@ -180,14 +179,6 @@ void kube_read_status(enum kube_encoding e, const char *data, size_t len, struct
     struct status s;
     (void)read_status(e, data, len, &s); /* what is not well-formed says nothing */
     event_err(&s, err);
-}
-
-int kube_status_err(const json_t *status, struct err *err)
-{
-    struct status s;
-    auto_free char *text = status ? jx_dump(status) : xstrdup("{}");
-    (void)read_status(KUBE_ENCODING_JSON, text, strlen(text), &s);
-    return event_err(&s, err);
 }
 
 /* Printable text of an answer that is no Status, as "too many requests"; pages of proxies are not worth showing. */

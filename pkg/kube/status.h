@@ -3,7 +3,6 @@
 #ifndef KUBE_STATUS_H
 #define KUBE_STATUS_H
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -20,8 +19,5 @@ struct kube_answer {
 
 /* Sets *err and returns -1, or returns 0 when the answer is 2xx. */
 int kube_answer_err(const struct kube_answer *a, struct err *err);
-
-/* The error of a Status object (of a watch's ERROR event): class, code, "410 Expired: message". */
-int kube_status_err(const json_t *status, struct err *err);
 
 #endif

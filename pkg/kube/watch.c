@@ -421,11 +421,6 @@ void kube_watch_wake(struct kube_watch *w)
     leave(w);
 }
 
-bool kube_watch_synced(const struct kube_watch *w)
-{
-    return w->reflector.synced;
-}
-
 void kube_watch_stop(struct kube_watch *w)
 {
     if (w->stopped)

@@ -52,7 +52,6 @@ struct kube_watch *kube_watch_start(struct kube_client *c, const struct gvr *gvr
                                     const struct kube_sink *sink, void *arg);
 /* Forget the backoff: try now (the cluster is known to be back). */
 void kube_watch_wake(struct kube_watch *w);
-bool kube_watch_synced(const struct kube_watch *w);
 /* No callback runs after this. */
 void kube_watch_stop(struct kube_watch *w);
 

@@ -172,7 +172,7 @@ static inline int setup(void **state)
     uv_loop_init(&f->loop);
     fake_start(&f->server, &f->loop, handle, f);
     struct kube_config config = {.server = f->server.url};
-    f->client = kube_client_new_plain(&f->loop, &clock_system, "test", &config, NULL);
+    f->client = kube_client_new_plain(&f->loop, &clock_system, &config, NULL);
     f->log = BUF_INIT(10000);
     f->proto = BUF_INIT(100000);
     f->opts.trees = true;

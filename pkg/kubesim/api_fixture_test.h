@@ -140,6 +140,23 @@ static inline json_t *get(struct api *f, long status, const char *path)
     return ask(f, status, "GET", path, NULL, NULL);
 }
 
+/* The same from inside the process: no connection. */
+static inline json_t *local(struct api *f, int status, const char *method, const char *path,
+                            const char *body)
+{
+    int got;
+    json_t *v = kubesim_do(f->sim, "c", method, path, NULL, body, &got);
+    if (got != status)
+        fail_msg("%s %s: %d", method, path, got);
+    return v;
+}
+
+static inline void do_local(struct api *f, int status, const char *method, const char *path,
+                            const char *body)
+{
+    json_decref(local(f, status, method, path, body));
+}
+
 static inline void check_str(const json_t *v, const char *path, const char *want)
 {
     const char *s = jx_str(v, path);

@@ -12,6 +12,7 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <uv.h>
 
 #include "base/buf.h"
@@ -42,7 +43,18 @@ struct get {
     long status, version;
 };
 
-enum { BLOB = 4 * 1048576 };
+/* More than the kernel keeps for a connection whose reader stands still and wants little (tcp_wmem: 4 MiB). */
+enum { BLOB = 8 * 1048576, LITTLE = 65536 };
+
+static inline int want_little(void *arg, curl_socket_t fd, curlsocktype purpose)
+{
+    (void)purpose;
+    const struct get *g = arg;
+    int size = LITTLE;
+    if (g->slow)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
+    return CURL_SOCKOPT_OK;
+}
 
 static inline size_t got_body(char *data, size_t one, size_t n, void *arg)
 {
@@ -84,6 +96,8 @@ static inline void get_init(struct fixture *f, struct get *g, int version, const
     curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, got_head);
     curl_easy_setopt(e, CURLOPT_HEADERDATA, g);
     curl_easy_setopt(e, CURLOPT_PIPEWAIT, 1L);
+    curl_easy_setopt(e, CURLOPT_SOCKOPTFUNCTION, want_little);
+    curl_easy_setopt(e, CURLOPT_SOCKOPTDATA, g);
     curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
                      (long)(version == 2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
 }
@@ -150,6 +164,19 @@ static inline void get_run(struct get *g)
     UNTIL(g->f, g->done);
 }
 
+static inline const char *text_of(const struct buf *b)
+{
+    return b->data ? b->data : "";
+}
+
+/* A watch whose answer has begun. */
+static inline void begin_watch(struct fixture *f, struct get *g, int version)
+{
+    get_init(f, g, version, "/watch");
+    get_start(g);
+    UNTIL(f, f->held && strstr(text_of(&g->head), "\r\n\r\n"));
+}
+
 /* The client forgets its connections. */
 static inline void forget(struct fixture *f)
 {
@@ -157,9 +184,18 @@ static inline void forget(struct fixture *f)
     f->multi = curl_multi_init();
 }
 
-static inline const char *text_of(const struct buf *b)
+/* For handlers: the ends of a watch and of a large answer, counted. */
+static inline void fixture_gone(void *arg)
 {
-    return b->data ? b->data : "";
+    struct fixture *f = arg;
+    f->gone++;
+    f->held = NULL;
+}
+
+static inline void fixture_done(void *arg)
+{
+    struct fixture *f = arg;
+    f->done++;
 }
 
 static inline int fixture_setup(void **state, sim_handler *handler)

@@ -427,6 +427,8 @@ void sim_stream_end(struct sim_exchange *x)
 
 int sim_local(struct sim_listener *l, const struct sim_request *q, struct buf *ret)
 {
+    if (sim_is_watch(q))
+        return 0;
     struct sim_exchange *x = xcalloc(1, sizeof *x);
     x->l = l;
     x->local = x->api = true;

@@ -129,8 +129,8 @@ int sim_listener_port(const struct sim_listener *l);
 unsigned sim_listener_add_rule(struct sim_listener *l, const struct sim_rule *r);
 void sim_listener_remove_rule(struct sim_listener *l, unsigned id);
 uint64_t sim_listener_requests(const struct sim_listener *l); /* so far */
-/* A request from inside the process, answered at once: no connection, no fault, no index; no watches. Appends the body
- * of the answer, and returns its status. */
+/* A request from inside the process, answered at once: no connection, no fault, no index. Appends the body of the
+ * answer, and returns its status; 0 for a watch, which nobody would read. */
 int sim_local(struct sim_listener *l, const struct sim_request *q, struct buf *ret);
 uint64_t sim_listener_accepted(const struct sim_listener *l); /* connections so far; and open now */
 uint64_t sim_listener_open(const struct sim_listener *l);

@@ -39,7 +39,8 @@ unsigned kubesim_add_rule(struct kubesim *s, const struct sim_rule *r);
 void kubesim_remove_rule(struct kubesim *s, unsigned id);
 
 /* A request from inside the process, as the administrator; no fault meets it, and it is not counted among the requests.
- * path with query; body may be NULL. The answer as a tree, a new reference, or NULL. */
+ * path with query; body may be NULL; content_type NULL: JSON. The answer as a tree, a new reference, or NULL. A watch
+ * can't be had this way: *status is 0. */
 json_t *kubesim_do(struct kubesim *s, const char *cluster, const char *method, const char *path,
                    const char *content_type, const char *body, int *status);
 

@@ -1,19 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kubesim/client_test.h"
 
-static void on_gone(void *arg)
-{
-    struct fixture *f = arg;
-    f->gone++;
-    f->held = NULL;
-}
-
-static void on_done(void *arg)
-{
-    struct fixture *f = arg;
-    f->done++;
-}
-
 static void handle(void *arg, struct sim_exchange *x, const struct sim_request *q)
 {
     struct fixture *f = arg;
@@ -23,11 +10,11 @@ static void handle(void *arg, struct sim_exchange *x, const struct sim_request *
              q->client_cn ? q->client_cn : "-", q->body_len, q->gzip);
     if (strcmp(q->path, "/watch") == 0) {
         f->held = x;
-        sim_stream_begin(x, 200, "application/json", on_gone, f);
+        sim_stream_begin(x, 200, "application/json", fixture_gone, f);
     } else if (strcmp(q->path, "/later") == 0) {
         f->held = x;
     } else if (strcmp(q->path, "/big") == 0) {
-        sim_respond_ref(x, 200, "text/plain", f->blob, BLOB, on_done, f);
+        sim_respond_ref(x, 200, "text/plain", f->blob, BLOB, fixture_done, f);
     } else if (strcmp(q->path, "/free") == 0) {
         sim_listener_free(f->listener);
         f->listener = NULL;
@@ -210,9 +197,7 @@ static void test_stream(void **state)
     for (int v = 1; v <= 2; v++) {
         struct get g;
         forget(f);
-        get_init(f, &g, v, "/watch");
-        get_start(&g);
-        UNTIL(f, f->held && strstr(text_of(&g.head), "\r\n\r\n"));
+        begin_watch(f, &g, v);
         assert_true(sim_stream_write(f->held, "one\n", 4));
         UNTIL(f, g.body.len == 4);
         assert_true(sim_stream_write(f->held, "two\n", 4));
@@ -234,9 +219,7 @@ static void test_stream_gone(void **state)
     for (int v = 1; v <= 2; v++) {
         struct get g;
         forget(f);
-        get_init(f, &g, v, "/watch");
-        get_start(&g);
-        UNTIL(f, f->held && strstr(text_of(&g.head), "\r\n\r\n"));
+        begin_watch(f, &g, v);
         get_done(&g);
         /* libcurl 7.88 keeps the RST_STREAM until the connection is used again. */
         get_init(f, &g, v, "/x");
@@ -302,10 +285,10 @@ static void test_later_gone(void **state)
             if (how == 0) {
                 sim_respond(x, 200, "text/plain", "now", 3);
             } else if (how == 1) {
-                sim_respond_ref(x, 200, "text/plain", f->blob, BLOB, on_done, f);
+                sim_respond_ref(x, 200, "text/plain", f->blob, BLOB, fixture_done, f);
                 assert_int_equal(f->done, done + 1);
             } else {
-                sim_stream_begin(x, 200, "text/plain", on_gone, f);
+                sim_stream_begin(x, 200, "text/plain", fixture_gone, f);
                 assert_true(sim_stream_write(x, "now", 3));
                 UNTIL(f, f->gone == gone + 1);
             }

@@ -370,11 +370,3 @@ bool sim_selector_matches(const struct sim_selector *s, const struct sim_kind *k
 {
     return (s->nlabels == 0 || labels_match(s, o)) && (s->nfields == 0 || fields_match(s, k, o));
 }
-
-const char *sim_selector_name(const struct sim_selector *s)
-{
-    for (size_t i = 0; i < s->nfields; i++)
-        if (s->fields[i].op == SIM_IN && str_eq(s->fields[i].key, "metadata.name"))
-            return s->fields[i].values[0];
-    return NULL;
-}

@@ -36,7 +36,5 @@ static inline bool sim_selector_empty(const struct sim_selector *s)
 }
 bool sim_selector_matches(const struct sim_selector *s, const struct sim_kind *k,
                           const struct sim_object *o);
-/* The value that metadata.name must have, or NULL. */
-const char *sim_selector_name(const struct sim_selector *s);
 
 #endif

@@ -103,25 +103,13 @@ static void test_bounds(void **state)
     assert_int_equal(sim_selector_parse(k, NULL, b.data, &s, &err), -1);
 }
 
-static void test_name(void **state)
-{
-    (void)state;
-    struct sim_selector s;
-    const struct sim_kind *k = sim_builtin_find("", "configmaps");
-    assert_int_equal(sim_selector_parse(k, NULL, "metadata.name=x", &s, NULL), 0);
-    assert_string_equal(sim_selector_name(&s), "x");
-    sim_selector_done(&s);
-    assert_int_equal(sim_selector_parse(k, NULL, "metadata.name!=x", &s, NULL), 0);
-    assert_null(sim_selector_name(&s));
-    sim_selector_done(&s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_labels),  cmocka_unit_test(test_fields),
-        cmocka_unit_test(test_refused), cmocka_unit_test(test_bounds),
-        cmocka_unit_test(test_name),
+        cmocka_unit_test(test_labels),
+        cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -334,7 +334,7 @@ int cluster_configure(struct cluster *c, const struct kube_config *config, const
             return -1;
         wake_watches(c);
     } else {
-        struct kube_client *fresh = kube_client_new(c->loop, c->clock, c->name, config, err);
+        struct kube_client *fresh = kube_client_new(c->loop, c->clock, config, err);
         if (!fresh)
             return -1;
         drop_client(c);

@@ -239,16 +239,6 @@ static void wait_for(struct queue *q, struct entry *e)
 
 /* --- interface --- */
 
-void queue_add(struct queue *q, const char *group, const char *key)
-{
-    queue_add_with(q, group, key, 0, QUEUE_NORMAL);
-}
-
-void queue_add_after(struct queue *q, const char *group, const char *key, int64_t delay_ms)
-{
-    queue_add_with(q, group, key, delay_ms, QUEUE_NORMAL);
-}
-
 static void want(struct queue *q, struct entry *e, int64_t due, enum queue_priority priority)
 {
     e->wanted = true;
@@ -281,8 +271,8 @@ static void merge(struct queue *q, struct entry *e, int64_t due, enum queue_prio
         wait_for(q, e);
 }
 
-void queue_add_with(struct queue *q, const char *group, const char *key, int64_t delay_ms,
-                    enum queue_priority priority)
+void queue_add(struct queue *q, const char *group, const char *key, int64_t delay_ms,
+               enum queue_priority priority)
 {
     int64_t due;
     if (__builtin_add_overflow(clock_ms(q->clock), delay_ms > 0 ? delay_ms : 0, &due))

@@ -33,12 +33,10 @@ struct queue;
 struct queue *queue_new(const struct clock *clock);
 void queue_free(struct queue *q);
 
-/* Run key as soon as possible / not before delay_ms from now. Key and group are copied. A key that
+/* Run key when delay_ms have passed; 0: as soon as possible. Key and group are copied. A key that
  * waits or is being processed stays in the group that it was first added to. */
-void queue_add(struct queue *q, const char *group, const char *key);
-void queue_add_after(struct queue *q, const char *group, const char *key, int64_t delay_ms);
-void queue_add_with(struct queue *q, const char *group, const char *key, int64_t delay_ms,
-                    enum queue_priority priority);
+void queue_add(struct queue *q, const char *group, const char *key, int64_t delay_ms,
+               enum queue_priority priority);
 
 /* The next key that is due, now being processed (borrowed until queue_done), or NULL. */
 const char *queue_get(struct queue *q);

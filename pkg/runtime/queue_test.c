@@ -54,7 +54,7 @@ static void first_in_first_out_and_each_once(void **state)
     setup(&f);
     const char *keys[] = {"c", "a", "b", "a", "c"};
     for (size_t i = 0; i < 5; i++)
-        queue_add(f.q, "g", keys[i]);
+        queue_add(f.q, "g", keys[i], 0, QUEUE_NORMAL);
     assert_int_equal(queue_len(f.q), 3);
     assert_int_equal(queue_adds(f.q), 3);
     assert_int_equal(queue_next_ms(f.q), 0);
@@ -71,7 +71,7 @@ static void keys_are_copied(void **state)
     struct fixture f;
     setup(&f);
     char key[8] = "mesh/a";
-    queue_add(f.q, "g", key);
+    queue_add(f.q, "g", key, 0, QUEUE_NORMAL);
     memset(key, 'x', sizeof key - 1);
     expect_run(&f, "mesh/a");
     queue_free(f.q);
@@ -82,10 +82,10 @@ static void the_earlier_time_wins(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add_after(f.q, "g", "a", 500);
-    queue_add_after(f.q, "g", "a", 900);
+    queue_add(f.q, "g", "a", 500, QUEUE_NORMAL);
+    queue_add(f.q, "g", "a", 900, QUEUE_NORMAL);
     assert_int_equal(queue_next_ms(f.q), 500);
-    queue_add_after(f.q, "g", "a", 200);
+    queue_add(f.q, "g", "a", 200, QUEUE_NORMAL);
     assert_int_equal(queue_next_ms(f.q), 200);
     clock_virtual_advance(&f.v, 199);
     expect_run(&f, NULL);
@@ -102,11 +102,11 @@ static void now_beats_a_delay(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add_after(f.q, "g", "a", 500);
-    queue_add(f.q, "g", "a");
-    queue_add_after(f.q, "g", "a", 100); /* waits already for now */
-    queue_add_after(f.q, "g", "b", -5);  /* as good as now */
-    queue_add_after(f.q, "g", "c", INT64_MAX);
+    queue_add(f.q, "g", "a", 500, QUEUE_NORMAL);
+    queue_add(f.q, "g", "a", 0, QUEUE_NORMAL);
+    queue_add(f.q, "g", "a", 100, QUEUE_NORMAL); /* waits already for now */
+    queue_add(f.q, "g", "b", -5, QUEUE_NORMAL);  /* as good as now */
+    queue_add(f.q, "g", "c", INT64_MAX, QUEUE_NORMAL);
     expect_run(&f, "a");
     expect_run(&f, "b");
     expect_run(&f, NULL);
@@ -119,11 +119,11 @@ static void delayed_keys_come_by_time(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add_after(f.q, "g", "late", 300);
-    queue_add_after(f.q, "g", "soon", 100);
-    queue_add_after(f.q, "g", "soon-too", 100);
+    queue_add(f.q, "g", "late", 300, QUEUE_NORMAL);
+    queue_add(f.q, "g", "soon", 100, QUEUE_NORMAL);
+    queue_add(f.q, "g", "soon-too", 100, QUEUE_NORMAL);
     clock_virtual_advance(&f.v, 300);
-    queue_add(f.q, "g", "now");
+    queue_add(f.q, "g", "now", 0, QUEUE_NORMAL);
     expect_run(&f, "soon");
     expect_run(&f, "soon-too");
     expect_run(&f, "late");
@@ -136,13 +136,13 @@ static void dirty_while_processing_runs_again(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add(f.q, "g", "a");
+    queue_add(f.q, "g", "a", 0, QUEUE_NORMAL);
     const char *key = queue_get(f.q);
-    queue_add(f.q, "g", "a");
-    queue_add(f.q, "g", "a");
+    queue_add(f.q, "g", "a", 0, QUEUE_NORMAL);
+    queue_add(f.q, "g", "a", 0, QUEUE_NORMAL);
     assert_null(queue_get(f.q)); /* never two workers on one key */
     assert_int_equal(queue_next_ms(f.q), -1);
-    queue_add(f.q, "g", "b");
+    queue_add(f.q, "g", "b", 0, QUEUE_NORMAL);
     queue_done(f.q, key);
     expect_run(&f, "b");
     expect_run(&f, "a"); /* it was due again only when processing ended */
@@ -155,10 +155,10 @@ static void delay_asked_while_processing_starts_at_once(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add(f.q, "g", "a");
+    queue_add(f.q, "g", "a", 0, QUEUE_NORMAL);
     const char *key = queue_get(f.q);
-    queue_add_after(f.q, "g", "a", 100);
-    queue_add_after(f.q, "g", "a", 400);
+    queue_add(f.q, "g", "a", 100, QUEUE_NORMAL);
+    queue_add(f.q, "g", "a", 400, QUEUE_NORMAL);
     clock_virtual_advance(&f.v, 60);
     queue_done(f.q, key);
     queue_done(f.q, "a"); /* a second time is harmless */
@@ -174,8 +174,8 @@ static void nothing_is_kept_of_what_is_done(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add(f.q, "g", "a");
-    queue_add_after(f.q, "h", "b", 10);
+    queue_add(f.q, "g", "a", 0, QUEUE_NORMAL);
+    queue_add(f.q, "h", "b", 10, QUEUE_NORMAL);
     assert_int_equal(queue_groups(f.q), 2);
     expect_run(&f, "a");
     assert_int_equal(queue_groups(f.q), 1);
@@ -195,17 +195,17 @@ static void groups_take_turns(void **state)
     for (int i = 0; i < 1000; i++) {
         char key[24];
         snprintf(key, sizeof key, "noisy/%d", i);
-        queue_add(f.q, "noisy", key);
+        queue_add(f.q, "noisy", key, 0, QUEUE_NORMAL);
     }
-    queue_add(f.q, "calm", "calm/1");
-    queue_add(f.q, "calm", "calm/2");
+    queue_add(f.q, "calm", "calm/1", 0, QUEUE_NORMAL);
+    queue_add(f.q, "calm", "calm/2", 0, QUEUE_NORMAL);
     expect_run(&f, "noisy/0");
     expect_run(&f, "calm/1");
     expect_run(&f, "noisy/1");
     expect_run(&f, "calm/2");
     expect_run(&f, "noisy/2");
     expect_run(&f, "noisy/3");
-    queue_add(f.q, "calm", "calm/3");
+    queue_add(f.q, "calm", "calm/3", 0, QUEUE_NORMAL);
     expect_run(&f, "noisy/4");
     expect_run(&f, "calm/3");
     queue_free(f.q);
@@ -216,10 +216,10 @@ static void a_key_stays_in_its_group(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add(f.q, "g", "a");
-    queue_add(f.q, "g", "b");
-    queue_add(f.q, "other", "b"); /* no way around the queue */
-    queue_add(f.q, "h", "c");
+    queue_add(f.q, "g", "a", 0, QUEUE_NORMAL);
+    queue_add(f.q, "g", "b", 0, QUEUE_NORMAL);
+    queue_add(f.q, "other", "b", 0, QUEUE_NORMAL); /* no way around the queue */
+    queue_add(f.q, "h", "c", 0, QUEUE_NORMAL);
     expect_run(&f, "a");
     expect_run(&f, "c");
     expect_run(&f, "b");
@@ -234,9 +234,9 @@ static void the_first_list_waits_for_news(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add_with(f.q, "a", "a", 0, QUEUE_LOW);
-    queue_add_with(f.q, "b", "b", 0, QUEUE_LOW);
-    queue_add(f.q, "c", "c");
+    queue_add(f.q, "a", "a", 0, QUEUE_LOW);
+    queue_add(f.q, "b", "b", 0, QUEUE_LOW);
+    queue_add(f.q, "c", "c", 0, QUEUE_NORMAL);
     expect_run(&f, "c");
     expect_run(&f, "a");
     expect_run(&f, "b");
@@ -248,11 +248,11 @@ static void the_higher_priority_and_the_shorter_delay_win(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add_with(f.q, "a", "a", 0, QUEUE_LOW);
-    queue_add_with(f.q, "b", "b", 0, QUEUE_LOW);
-    queue_add_after(f.q, "b", "b", 500); /* raised, and due all the same */
-    queue_add_after(f.q, "c", "c", 50);
-    queue_add_with(f.q, "c", "c", 20, QUEUE_LOW); /* earlier, and as high as it was */
+    queue_add(f.q, "a", "a", 0, QUEUE_LOW);
+    queue_add(f.q, "b", "b", 0, QUEUE_LOW);
+    queue_add(f.q, "b", "b", 500, QUEUE_NORMAL); /* raised, and due all the same */
+    queue_add(f.q, "c", "c", 50, QUEUE_NORMAL);
+    queue_add(f.q, "c", "c", 20, QUEUE_LOW); /* earlier, and as high as it was */
     assert_int_equal(queue_len(f.q), 3);
     assert_int_equal(queue_adds(f.q), 3);
     clock_virtual_advance(&f.v, 20);
@@ -267,12 +267,12 @@ static void low_is_not_starved(void **state)
     (void)state;
     struct fixture f;
     setup(&f);
-    queue_add_with(f.q, "low", "low", 0, QUEUE_LOW);
+    queue_add(f.q, "low", "low", 0, QUEUE_LOW);
     int turns = 1;
     for (;; turns++) {
         char key[24];
         snprintf(key, sizeof key, "n%d", turns);
-        queue_add(f.q, key, key);
+        queue_add(f.q, key, key, 0, QUEUE_NORMAL);
         const char *got = queue_get(f.q);
         bool low = strcmp(got, "low") == 0;
         queue_done(f.q, got);
@@ -335,7 +335,7 @@ static void model_add(struct fixture *f, struct model *m, int i, int64_t delay,
     char key[8], name[8];
     snprintf(key, sizeof key, "k%d", i);
     snprintf(name, sizeof name, "g%d", group(i));
-    queue_add_with(f->q, name, key, delay, priority);
+    queue_add(f->q, name, key, delay, priority);
     int64_t due = f->v.mono + delay;
     bool waited = m->due[i] >= 0;
     m->priority[i] = waited && m->priority[i] > priority ? m->priority[i] : priority;

@@ -141,7 +141,7 @@ static inline void apiserver(const struct fixture *f, const char *what)
 static inline struct kube_client *client_with(struct fixture *f, const struct kube_config *config)
 {
     struct err err = {0};
-    struct kube_client *c = kube_client_new(&f->loop, &clock_system, "test", config, &err);
+    struct kube_client *c = kube_client_new(&f->loop, &clock_system, config, &err);
     if (!c)
         fail_msg("%s", err.msg);
     return c;

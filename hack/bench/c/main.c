@@ -43,7 +43,7 @@ static struct kube_client *client_of(struct bench *b, const char *file)
     if (!text || kubeconfig_load(text, strlen(text), KUBECONFIG_OWN, &config, NULL, &err) < 0)
         die(err.msg);
     xfree_secret(text);
-    struct kube_client *c = kube_client_new(b->loop, &clock_system, "bench", &config, &err);
+    struct kube_client *c = kube_client_new(b->loop, &clock_system, &config, &err);
     if (!c)
         die(err.msg);
     return c;

@@ -131,9 +131,6 @@ func timeUndone(want, got *seen) bool {
 	undone := *got
 	undone.Objects = append([]object{}, got.Objects...)
 	for i := range undone.Objects {
-		if want.Objects[i].Creation == nil {
-			undone.Objects[i].Creation = nil
-		}
 		if want.Objects[i].Deletion == nil {
 			undone.Objects[i].Deletion = nil
 		}

@@ -28,7 +28,7 @@ type object struct {
 	Event                               int64
 	Name, Namespace, UID, Version       string
 	Generation                          int64
-	Creation, Deletion                  *int64
+	Deletion                            *int64
 	Labels, Annotations                 map[string]string
 	Managers                            []manager
 	Selector                            map[string]string
@@ -194,8 +194,6 @@ func (o *object) add(v value) {
 		o.Version = v.text
 	case "generation":
 		o.Generation = num
-	case "creation":
-		o.Creation = &num
 	case "deletion":
 		o.Deletion = &num
 	case "label":
@@ -294,8 +292,8 @@ func entries(m map[string]string) map[string]string {
 func ofMeta(m *metav1.ObjectMeta) object {
 	o := object{
 		Name: m.Name, Namespace: m.Namespace, UID: string(m.UID), Version: m.ResourceVersion, Generation: m.Generation,
-		Creation: seconds(&m.CreationTimestamp), Deletion: seconds(m.DeletionTimestamp),
-		Labels: entries(m.Labels), Annotations: entries(m.Annotations),
+		Deletion: seconds(m.DeletionTimestamp),
+		Labels:   entries(m.Labels), Annotations: entries(m.Annotations),
 	}
 	for _, e := range m.ManagedFields {
 		x := manager{Name: e.Manager, Operation: string(e.Operation), Subresource: e.Subresource}
