@@ -6,6 +6,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "base/mem.h"
 #include "base/str.h"
 #include "json/jx.h"
 
@@ -67,6 +68,20 @@ static void hide_data(json_t *secret)
         json_string_set(item, "<secret>");
 }
 
+/* Their order is that of their times, whose values are gone. */
+static void sort_managers(json_t *obj)
+{
+    json_t *list = jx_get(obj, "metadata.managedFields"), *v;
+    auto_json *by_text = json_object();
+    size_t i;
+    json_array_foreach (list, i, v) {
+        auto_free char *text = jx_dump(v);
+        json_object_set(by_text, text, v);
+    }
+    if (json_object_size(by_text))
+        jx_set_new(obj, "metadata.managedFields", json_incref(by_text));
+}
+
 /* They tell of the way, which the faults change, and not of its end. */
 static bool is_of_the_way(const json_t *obj)
 {
@@ -85,5 +100,6 @@ void normalise(json_t *objects)
         if (str_eq(jx_str(obj, "kind"), "Secret"))
             hide_data(obj);
         walk(obj);
+        sort_managers(obj);
     }
 }
