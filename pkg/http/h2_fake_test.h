@@ -99,6 +99,7 @@ struct h2_fake {
     bool deaf;            /* to new connections */
     uint32_t streams_max; /* 0: 100 */
     void (*handle)(void *arg, struct h2_stream *s);
+    void (*spoil)(void *arg, struct buf *frames); /* changes what is sent; or NULL */
     void *arg;
     struct h2_conn *conns;
     int accepted, requests, resumed, refused_handshakes;
@@ -159,8 +160,13 @@ static inline void h2_flush(struct h2_conn *c)
 {
     const uint8_t *data = NULL;
     ssize_t n;
+    auto_buf frames = BUF_INIT(1 << 26);
     while (c->session && (n = nghttp2_session_mem_send(c->session, &data)) > 0)
-        SSL_write(c->ssl, data, (int)n);
+        buf_append(&frames, data, (size_t)n);
+    if (frames.len && c->server->spoil)
+        c->server->spoil(c->server->arg, &frames);
+    if (frames.len)
+        SSL_write(c->ssl, frames.data, (int)frames.len);
     h2_flush_tls(c);
 }
 
