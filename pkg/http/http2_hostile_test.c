@@ -60,7 +60,7 @@ static void spoil(void *arg, struct buf *b)
     }
 }
 
-/* The server comes back to its senses, with connections that begin anew. A first attempt may be lost with an old one. */
+/* The server comes back to its senses, with new connections. A first attempt may be lost with an old one. */
 static void assert_works(struct fixture *f, struct http_pool *p)
 {
     static struct result r;
