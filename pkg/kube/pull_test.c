@@ -11,19 +11,6 @@
 #include "kube/schema.h"
 #include "kube/wire_put.h"
 
-static const struct kube_field inner[] = {
-    {1, "a", KUBE_TYPE_STRING, 1, NULL},
-    {2, "b", KUBE_TYPE_INT, 2, NULL},
-    {0},
-};
-static const struct kube_field table[] = {
-    {1, "text", KUBE_TYPE_STRING, 1, NULL},   {2, "num", KUBE_TYPE_INT, 2, NULL},
-    {4, "yes", KUBE_TYPE_BOOL, 4, NULL},      {5, "time", KUBE_TYPE_TIME, 5, NULL},
-    {6, "sub", KUBE_TYPE_MESSAGE, 6, inner},  {7, "list", KUBE_TYPE_LIST, 7, inner},
-    {8, "words", KUBE_TYPE_STRINGS, 8, NULL}, {9, "map", KUBE_TYPE_MAP, 9, NULL},
-    {17, "raw", KUBE_TYPE_RAW, 17, NULL},     {0},
-};
-
 static const struct {
     const char *text, *values; /* NULL: not well-formed */
 } cases[] = {
@@ -106,7 +93,7 @@ static int read_exact(const char *text, size_t len, struct buf *out, struct err 
 {
     auto_free char *copy = xmalloc(len + !len);
     memcpy(copy, text, len);
-    return kube_read_json(table, copy, len, put_value, out, err);
+    return kube_read_json(every_type, copy, len, put_value, out, err);
 }
 
 static void test_cases(void **state)
@@ -141,11 +128,11 @@ static void test_nul(void **state)
     static const char text[] = "{\"text\":\"a\\u0000b\"}", raw[] = "{\"text\":\"a\0b\"}";
     auto_buf out = BUF_INIT(4096);
     (void)state;
-    assert_int_equal(kube_read_json(table, text, sizeof text - 1, put_value, &out, NULL), 0);
+    assert_int_equal(kube_read_json(every_type, text, sizeof text - 1, put_value, &out, NULL), 0);
     assert_int_equal(out.len, 5);
     assert_memory_equal(out.data, "1=a\0b", 5);
-    assert_int_equal(kube_read_json(table, raw, sizeof raw - 1, put_value, &out, NULL), -1);
-    assert_int_equal(kube_read_json(table, "{}\0", 3, put_value, &out, NULL), -1);
+    assert_int_equal(kube_read_json(every_type, raw, sizeof raw - 1, put_value, &out, NULL), -1);
+    assert_int_equal(kube_read_json(every_type, "{}\0", 3, put_value, &out, NULL), -1);
 }
 
 static int stop_at_second(void *arg, const struct kube_value *v)
@@ -166,7 +153,7 @@ static void test_stop(void **state)
     for (size_t i = 0; i < 4; i++) {
         int n = 0;
         assert_int_equal(
-            kube_read_json(table, texts[i], strlen(texts[i]), stop_at_second, &n, NULL), 7);
+            kube_read_json(every_type, texts[i], strlen(texts[i]), stop_at_second, &n, NULL), 7);
         assert_int_equal(n, 2);
     }
 }
@@ -182,7 +169,7 @@ static void test_depth(void **state)
         memset(text + HERE, '[', n);
         memset(text + HERE + n, ']', n);
         text[HERE + 2 * n] = '}';
-        int r = kube_read_json(table, text, HERE + 2 * n + 1, put_value, &out, &err);
+        int r = kube_read_json(every_type, text, HERE + 2 * n + 1, put_value, &out, &err);
         assert_int_equal(r, n < KUBE_DEPTH_MAX ? 0 : -1);
     }
     assert_int_equal(err.class, ERR_INVALID);
@@ -195,8 +182,9 @@ static void test_size(void **state)
     (void)state;
     memset(text, ' ', (size_t)KUBE_OBJECT_MAX + 1);
     memcpy(text, "{}", 2);
-    assert_int_equal(kube_read_json(table, text, KUBE_OBJECT_MAX, put_value, NULL, &err), 0);
-    assert_int_equal(kube_read_json(table, text, KUBE_OBJECT_MAX + 1, put_value, NULL, &err), -1);
+    assert_int_equal(kube_read_json(every_type, text, KUBE_OBJECT_MAX, put_value, NULL, &err), 0);
+    assert_int_equal(kube_read_json(every_type, text, KUBE_OBJECT_MAX + 1, put_value, NULL, &err),
+                     -1);
     assert_int_equal(err.class, ERR_INVALID);
 }
 

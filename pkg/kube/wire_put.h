@@ -10,6 +10,25 @@
 #include "kube/schema.h"
 #include "kube/wire.h"
 
+/* A field of each type; the slots are the numbers of the fields. Both readers are tested with it. */
+static const struct kube_field every_type_inner[] = {
+    {1, "a", KUBE_TYPE_STRING, 1, NULL},
+    {2, "b", KUBE_TYPE_INT, 2, NULL},
+    {0},
+};
+static const struct kube_field every_type[] = {
+    {1, "text", KUBE_TYPE_STRING, 1, NULL},
+    {2, "num", KUBE_TYPE_INT, 2, NULL},
+    {4, "yes", KUBE_TYPE_BOOL, 4, NULL},
+    {5, "time", KUBE_TYPE_TIME, 5, NULL},
+    {6, "sub", KUBE_TYPE_MESSAGE, 6, every_type_inner},
+    {7, "list", KUBE_TYPE_LIST, 7, every_type_inner},
+    {8, "words", KUBE_TYPE_STRINGS, 8, NULL},
+    {9, "map", KUBE_TYPE_MAP, 9, NULL},
+    {17, "raw", KUBE_TYPE_RAW, 17, NULL},
+    {0},
+};
+
 static inline void put_varint(struct buf *b, uint64_t v)
 {
     char s[10];

@@ -12,20 +12,6 @@
 #include "base/mem.h"
 #include "kube/wire_put.h"
 
-/* The slots are the numbers of the fields. */
-static const struct kube_field inner[] = {
-    {1, "a", KUBE_TYPE_STRING, 1, NULL},
-    {2, "b", KUBE_TYPE_INT, 2, NULL},
-    {0},
-};
-static const struct kube_field table[] = {
-    {1, "text", KUBE_TYPE_STRING, 1, NULL},   {2, "num", KUBE_TYPE_INT, 2, NULL},
-    {4, "yes", KUBE_TYPE_BOOL, 4, NULL},      {5, "time", KUBE_TYPE_TIME, 5, NULL},
-    {6, "sub", KUBE_TYPE_MESSAGE, 6, inner},  {7, "list", KUBE_TYPE_LIST, 7, inner},
-    {8, "words", KUBE_TYPE_STRINGS, 8, NULL}, {9, "map", KUBE_TYPE_MAP, 9, NULL},
-    {17, "raw", KUBE_TYPE_RAW, 17, NULL},     {0},
-};
-
 #define BYTES(s) s, sizeof s - 1
 static const struct {
     const char *bytes;
@@ -82,7 +68,7 @@ static int read_exact(const char *bytes, size_t len, struct buf *out, struct err
     auto_free char *copy = xmalloc(len + !len);
     if (len)
         memcpy(copy, bytes, len);
-    return kube_read_proto(table, copy, len, put_value, out, err);
+    return kube_read_proto(every_type, copy, len, put_value, out, err);
 }
 
 static void test_cases(void **state)
@@ -125,7 +111,7 @@ static void test_stop(void **state)
     for (size_t i = 0; i < 2; i++) {
         int n = 0;
         assert_int_equal(
-            kube_read_proto(table, bytes[i], strlen(bytes[i]), stop_at_second, &n, NULL), 7);
+            kube_read_proto(every_type, bytes[i], strlen(bytes[i]), stop_at_second, &n, NULL), 7);
         assert_int_equal(n, 2);
     }
 }
@@ -167,8 +153,8 @@ static void test_size(void **state)
     (void)state;
     put_bytes(&b, 3, zero, KUBE_OBJECT_MAX - 5);
     assert_int_equal(b.len, KUBE_OBJECT_MAX);
-    assert_int_equal(kube_read_proto(table, b.data, b.len, put_value, NULL, &err), 0);
-    assert_int_equal(kube_read_proto(table, b.data, b.len + 1, put_value, NULL, &err), -1);
+    assert_int_equal(kube_read_proto(every_type, b.data, b.len, put_value, NULL, &err), 0);
+    assert_int_equal(kube_read_proto(every_type, b.data, b.len + 1, put_value, NULL, &err), -1);
     assert_int_equal(err.class, ERR_INVALID);
     buf_done(&b);
 }
