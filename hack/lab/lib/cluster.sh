@@ -183,10 +183,20 @@ nodeStatusUpdateFrequency: 5s
 $([ "$CGV" = 2 ] || echo 'failCgroupV1: false')
 Y
   echo "nameserver 127.0.0.1" > "$R/resolv.conf"
-  cat > "$R/Corefile" <<D
+  dns_conf
+}
+
+# The Corefile is the ConfigMap kube-system/coredns, as in every cluster; see corefile. The zone CLUSTER.lab has the host names of load
+# balancers, of all clusters in each.
+dns_conf() {
+  local c
+  : > "$R/hosts"
+  {
+    cat <<D
 .:53 {
   bind $IP
   errors
+  reload 2s 1s
   kubernetes cluster.local in-addr.arpa ip6.arpa {
     kubeconfig $R/pki/coredns.conf
     pods insecure
@@ -195,7 +205,12 @@ Y
   cache 5
 }
 D
+    for c in $(clusters); do
+      printf '%s.lab:53 {\n  bind %s\n  errors\n  hosts %s/hosts {\n    ttl 2\n    reload 1s\n  }\n}\n' "$c" "$IP" "$RUN/$c"
+    done
+  } > "$R/Corefile"
   sed -e "s|@IP@|$IP|; s|@DNS@|$DNS|" "$HERE/dns.yaml" > "$R/dns.yaml"
+  sed 's/^/    /' "$R/Corefile" >> "$R/dns.yaml"
 }
 
 cluster_up() { # NAME
@@ -220,7 +235,8 @@ cluster_up() { # NAME
   until_ok 20 coredns "${kubectl[@]}" apply -f "$R/dns.yaml"
   # DNS is a process on the node, with a Service whose endpoint is written by hand: no image, no pod, no wait
   start coredns "$BIN/coredns" -conf "$R/Corefile"
-  start lb env KUBECACHEDIR="$R/kubecache" "$HERE/loadbalancer" "$BIN/kubectl" "$R/pki/lab.conf" "172.30.10$I" "$R/lb"
+  start corefile env KUBECACHEDIR="$R/kubecache" "$HERE/corefile" "$BIN/kubectl" "$R/pki/lab.conf" "$R/Corefile"
+  start lb env KUBECACHEDIR="$R/kubecache" "$HERE/loadbalancer" "$BIN/kubectl" "$R/pki/lab.conf" "172.30.10$I" "$R/lb" "$C.lab" "$R/hosts" "$IP"
   until_ok 60 kubelet "${kubectl[@]}" wait --for=condition=Ready "node/$C-node" --timeout=1s
   # the first pod would be refused before that
   until_ok 20 kcm "${kubectl[@]}" get serviceaccount default

@@ -24,6 +24,7 @@ check_name() { # of a cluster or machine: it names a link too, which may have 15
   [[ $1 =~ ^[a-z][a-z0-9-]{0,11}$ ]] || die "a name is up to 12 of a-z, 0-9 and -: $1"
   if [ "$1" = net ] || [ "$1" = store ]; then die "the name $1 is the lab's own"; fi
 }
+check_network() { [[ $1 =~ ^[a-z0-9-]{1,32}$ ]] || die "a network is up to 32 of a-z, 0-9 and -: $1"; }
 
 check_machine() {
   local c
@@ -40,14 +41,14 @@ check_machine() {
   [ ${#c} -le 107 ] || die "the path of the cache is too long for unix sockets: $CACHE"
 }
 
-# vars NAME: what is known of a cluster or a machine of the running lab. I: its number, R: its folder, CG: its cgroup.
+# vars NAME: what is known of a cluster or a machine of the running lab. I: its number, R: its folder, CG: its cgroup, NETWORK: a word.
 vars() {
   [ -n "${1-}" ] || die "which cluster?"
   C=$1 R=$RUN/$1 CG=$CGP/$PREFIX$1 MACHINE=''
   if [ -f "$R/machine" ]; then
     MACHINE=$(cat "$R/machine")
   elif [ -f "$R/index" ]; then
-    I=$(cat "$R/index")
+    I=$(cat "$R/index") NETWORK=$(cat "$R/network")
     IP=172.30.0.1$I POD=10.${I}1.0.0/16 SVC=10.${I}6.0.0/16 SVC1=10.${I}6.0.1 DNS=10.${I}6.0.10
   else
     die "$C is not up"
@@ -107,7 +108,7 @@ signal_part() {
 
 # until_ok SECONDS PART CMD...: repeats CMD until it succeeds
 until_ok() {
-  local end=$((SECONDS + $1)) what=$2; shift 2
+  local end=$((SECONDS + $1 * ${MESHWRIGHT_LAB_PATIENCE:-1})) what=$2; shift 2  # more patience on a busy machine
   until "$@" >/dev/null 2>&1; do
     if [ $SECONDS -ge $end ]; then
       [ ! -f "$R/log/$what" ] || tail -n 5 "$R/log/$what" >&2

@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2034,SC2154  # variables are shared with lab
-# Sourced by lab: the network between the clusters.
+# Sourced by lab: the bridge and what reaches what.
 #
-# The bridge lies in a namespace of its own (net) that has no link to the machine's network, and clusters have no default route:
+# The bridge lies in a namespace of its own without a link to the machine's network, and clusters have no default route:
 # nothing can leave, the machine's own firewall plays no part, and removing the namespaces removes all of it.
 
-network_up() { # MODE NAME...
-  local mode=$1 c d; shift
+network_up() { # NAME...
+  local c
   ip netns add "${PREFIX}net"
   ip -n "${PREFIX}net" link set lo up
   ip -n "${PREFIX}net" link add br0 type bridge
@@ -24,21 +24,34 @@ network_up() { # MODE NAME...
     ip -n "$PREFIX$c" route add "$SVC" dev eth0
     ip -n "$PREFIX$c" route add 172.31.0.0/16 via 172.30.0.1
     netin "$c" sysctl -qw net.ipv4.ip_forward=1
+    netin "$c" iptables -w -t nat -N LAB
+    netin "$c" iptables -w -t nat -A POSTROUTING -o eth0 -j LAB
   done
-  # One network: pods reach each other by their own addresses. Two: no route to the other's pods, and all leave as their node.
-  for c in "$@"; do
-    if [ "$mode" = same ]; then
-      vars "$c"
-      ip -n "${PREFIX}net" route add "$POD" via "$IP"
-      netin "$c" iptables -w -t nat -A POSTROUTING -o eth0 -d 172.31.0.0/16 -j RETURN
-      for d in "$@"; do
-        [ "$d" != "$c" ] || continue
-        vars "$d"
-        ip -n "$PREFIX$c" route add "$POD" via "$IP"
-        netin "$c" iptables -w -t nat -A POSTROUTING -o eth0 -d "$POD" -j RETURN
-      done
-    fi
+  wire
+}
+
+# wire: routes between the pods of clusters on one network, which know each other by their own addresses. To all others there is no
+# route, and what goes there leaves as its node. Machines reach pods only where all clusters are on one network.
+wire() {
+  local c d net pod ip rules all=()
+  mapfile -t all < <(clusters)
+  local one=1
+  [ "$(cat "$RUN"/*/network | sort -u | wc -l)" = 1 ] || one=
+  for c in "${all[@]}"; do
     vars "$c"
-    netin "$c" iptables -w -t nat -A POSTROUTING -s "$POD" -o eth0 -j MASQUERADE
+    net=$NETWORK pod=$POD
+    if [ $one ]; then ip -n "${PREFIX}net" route replace "$POD" via "$IP"; else ip -n "${PREFIX}net" route del "$POD" 2>/dev/null || :; fi
+    rules=${one:+$'-A LAB -d 172.31.0.0/16 -j RETURN\n'}
+    for d in "${all[@]}"; do
+      [ "$d" != "$c" ] || continue
+      vars "$d"
+      if [ "$NETWORK" = "$net" ]; then
+        ip -n "$PREFIX$c" route replace "$POD" via "$IP"
+        rules+="-A LAB -d $POD -j RETURN"$'\n'
+      else
+        ip -n "$PREFIX$c" route del "$POD" 2>/dev/null || :
+      fi
+    done
+    printf '*nat\n-F LAB\n%s-A LAB -s %s -j MASQUERADE\nCOMMIT\n' "$rules" "$pod" | netin "$c" iptables-restore -w -n
   done
 }
