@@ -50,4 +50,15 @@ int pki_check_bundle(const char *pem, int max, struct err *err);
  * intermediates, at time now. */
 int pki_verify(const char *leaf_pem, const char *roots_pem, int64_t now, struct err *err);
 
+/* A bound anchor: the CA certificate root_pem (the first one) issued anew so that it is good for one trust domain only.
+ * Same subject, public key, key identifier and validity; CA:TRUE; critical name constraints (RFC 5280, 4.2.1.10): URI
+ * names of trust_domain alone, no DNS names, mail addresses or IP addresses at all. A peer's authority that is
+ * published so can't issue identities of another trust domain. Whoever verifies takes it as a trust anchor and does
+ * not check who signed it; its serial number and its signing key follow from root and domain, so the same input gives
+ * the same bytes. Owned PEM; NULL with *err. */
+char *pki_bound_anchor(const char *root_pem, const char *trust_domain, struct err *err);
+
+/* The certificate number `at` (from 0) of a PEM text alone; owned, NULL when it has no so many. */
+char *pki_cert_at(const char *pem, size_t at);
+
 #endif

@@ -28,4 +28,9 @@ json_t *yaml_load(const char *data, size_t len, struct err *err);
  * a reader would take them for another type. Stable: equal values give equal bytes. 0, or -1 when b is full. */
 int yaml_dump(const json_t *v, struct buf *b);
 
+/* The same byte for byte as Go's sigs.k8s.io/yaml 1.6 prints it (kubectl, istioctl): single quotes where they are
+ * enough, lines of words folded behind column 80, keys in its "natural" order. For files that are compared with such
+ * a tool's; yaml_dump is easier on the eye and does not fold. Strings without NUL. 0, or -1 when b is full. */
+int yaml_dump_go(const json_t *v, struct buf *b);
+
 #endif

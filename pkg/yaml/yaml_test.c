@@ -418,9 +418,62 @@ static void test_files(void **state)
     assert_true(files >= 4);
 }
 
+/* What sigs.k8s.io/yaml 1.6 prints for the same values. */
+static void test_dump_go(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"{}", "{}\n"},
+        {"{\"a\": []}", "a: []\n"},
+        {"{\"b\": [1, 0.5, true, null], \"a\": {}}", "a: {}\nb:\n- 1\n- 0.5\n- true\n- null\n"},
+        {"{\"A_B\": \"x\", \"AB\": \"y\", \"A10\": \"z\", \"A9\": \"\"}",
+         "A_B: x\nA9: \"\"\nA10: z\nAB: \"y\"\n"},
+        {"\"*\"", "'*'\n"},
+        {"\"yes\"", "\"yes\"\n"},
+        {"\"1e3\"", "\"1e3\"\n"},
+        {"\"1:30\"", "\"1:30\"\n"},
+        {"\"1:60\"", "1:60\n"},
+        {"\"<<\"", "<<\n"},
+        {"\"2024-01-02\"", "\"2024-01-02\"\n"},
+        {"\"2024-02-30\"", "2024-02-30\n"},
+        {"\"2024-01-02T10:11:12Z\"", "\"2024-01-02T10:11:12Z\"\n"},
+        {"\"2024-01-02 10:11:12.5\"", "\"2024-01-02 10:11:12.5\"\n"},
+        {"\"2024-01-02rc\"", "2024-01-02rc\n"},
+        {"\"a: b\"", "'a: b'\n"},
+        {"\"it's\"", "it's\n"},
+        {"\"'\"", "''''\n"},
+        {"\"\\t\"", "\"\\t\"\n"},
+        {"\"[\\\"\\\\\"", "'[\"\\'\n"},
+        {"{\"a\": \"a\\nb\\n\"}", "a: |\n  a\n  b\n"},
+        {"{\"a\": \"a\\nb\"}", "a: |-\n  a\n  b\n"},
+        {"{\"a\": \"a\\n\\n\"}", "a: |+\n  a\n\n"},
+        {"\"\xc3\xa9\"", "\xc3\xa9\n"},
+        {"{\"a\": \"0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 "
+         "0123 56\"}",
+         "a: 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123456789 0123\n"
+         "  56\n"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        auto_json *v = json_loads(cases[i][0], JSON_DECODE_ANY, NULL);
+        auto_buf b = BUF_INIT(1 << 16);
+        assert_non_null(v);
+        assert_int_equal(yaml_dump_go(v, &b), 0);
+        assert_string_equal(b.data, cases[i][1]);
+    }
+}
+
+static void test_dump_go_full(void **state)
+{
+    (void)state;
+    auto_json *v = json_pack("{s:s}", "a", "long enough");
+    auto_buf b = BUF_INIT(8);
+    assert_int_equal(yaml_dump_go(v, &b), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dump_go),   cmocka_unit_test(test_dump_go_full),
         cmocka_unit_test(test_scalars),   cmocka_unit_test(test_collections),
         cmocka_unit_test(test_refuses),   cmocka_unit_test(test_documents),
         cmocka_unit_test(test_bounds),    cmocka_unit_test(test_dump_form),
