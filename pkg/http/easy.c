@@ -33,17 +33,19 @@ static int on_socket(void *arg, curl_socket_t fd, curlsocktype type)
     return CURL_SOCKOPT_OK;
 }
 
-static void read_retry_after(struct http_transfer *t, const char *line, size_t len)
+/* The line's value when it is the header of this name ("retry-after:"), else unchanged. */
+static void read_number(const char *name, const char *line, size_t len,
+                        int64_t (*read)(const char *value, size_t len), int64_t *ret)
 {
-    static const char name[] = "retry-after:";
-    if (len < sizeof name || strncasecmp(line, name, sizeof name - 1) != 0)
+    size_t n = strlen(name);
+    if (len <= n || strncasecmp(line, name, n) != 0)
         return;
-    const char *from = line + sizeof name - 1, *end = line + len;
+    const char *from = line + n, *end = line + len;
     while (from < end && (*from == ' ' || *from == '\t'))
         from++;
     while (end > from && (end[-1] == '\r' || end[-1] == '\n' || end[-1] == ' '))
         end--;
-    t->retry_after_ms = http_retry_after(from, (size_t)(end - from));
+    *ret = read(from, (size_t)(end - from));
 }
 
 static size_t on_header(char *line, size_t size, size_t n, void *arg)
@@ -55,7 +57,8 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
         t->stopped = true;
         return 0;
     }
-    read_retry_after(t, line, len);
+    read_number("retry-after:", line, len, http_retry_after, &t->retry_after_ms);
+    read_number("date:", line, len, http_date, &t->date_s);
     if (len > 2 || (len && line[0] != '\r' && line[0] != '\n'))
         return len;
     long status = 0;
@@ -241,4 +244,5 @@ void http_easy_result(const struct http_transfer *t, CURLcode code, struct http_
     r->status = (int)status;
     r->message = *t->easy->error ? t->easy->error : curl_easy_strerror(code);
     r->retry_after_ms = t->retry_after_ms;
+    r->date_s = t->date_s;
 }

@@ -33,7 +33,7 @@ struct result {
     bool done, opened, has_data, stop;
     int status, pieces;
     enum http_fault fault;
-    int64_t retry_after_ms;
+    int64_t retry_after_ms, date_s;
     size_t bytes;
     char text[64], type[64], message[200];
     void (*then)(struct result *r);  /* inside done */
@@ -43,7 +43,9 @@ struct result {
 static inline void handle(void *arg, struct h2_stream *s)
 {
     static const char *const gzip[] = {"content-encoding", "gzip", NULL};
-    static const char *const busy[] = {"retry-after", "7", "content-type", "text/x", NULL};
+    static const char *const busy[] = {
+        "retry-after",  "7",      "date", "Sun, 06 Nov 1994 08:49:37 GMT",
+        "content-type", "text/x", NULL};
     struct fixture *f = arg;
     snprintf(f->method, sizeof f->method, "%s", s->method);
     snprintf(f->path, sizeof f->path, "%s", s->path);
@@ -111,6 +113,7 @@ static inline void on_done(void *arg, const struct http_result *h)
     r->status = h->status;
     r->fault = h->fault;
     r->retry_after_ms = h->retry_after_ms;
+    r->date_s = h->date_s;
     snprintf(r->message, sizeof r->message, "%s", h->message);
     if (r->then)
         r->then(r);
@@ -164,6 +167,14 @@ static inline void start_in(struct http_pool *p, struct fixture *f, struct resul
     r->f = f;
     r->transfer = http_start(p, &q, &handler, r);
     assert_false(r->done);
+}
+
+/* A watch: its pieces may come together. */
+static inline void watch(struct fixture *f, struct result *r)
+{
+    struct http_request q = {.method = "GET", .path = "/hold", .patient = true};
+    r->f = f;
+    r->transfer = http_start(f->pool, &q, &handler, r);
 }
 
 static inline void start(struct fixture *f, struct result *r, const char *path)

@@ -33,6 +33,7 @@ struct http2 *http2_new(uv_loop_t *loop, struct http_origin *o, const struct htt
     h->refs = 1;
     h->silence_ms = HTTP2_SILENCE_MS;
     h->answer_ms = HTTP2_ANSWER_MS;
+    h->lull_ms = HTTP_LULL_MS;
     h->idle_ms = opts->idle_ms ? opts->idle_ms : HTTP2_IDLE_MS;
     uv_timer_init(loop, &h->timer);
     h->timer.data = h;
@@ -91,6 +92,7 @@ void http2_over(struct http2 *h, struct http_transfer *t, enum http_fault fault,
         .status = t->status,
         .message = message,
         .retry_after_ms = t->retry_after_ms,
+        .date_s = t->date_s,
     };
     t->broken = true;
     DL_APPEND2(h->over, t, prev2, next2);
@@ -137,6 +139,7 @@ static void give(struct http2 *h, struct http2_conn *c, struct http_transfer *t)
         c->heard = uv_now(h->shared->loop);
     DL_DELETE2(h->waiting, t, prev2, next2);
     DL_APPEND2(c->transfers, t, prev2, next2);
+    http2_session_hurry(c);
     t->conn = c;
     c->streams++;
     wake_at(h, c->heard + (uint64_t)h->silence_ms);
@@ -323,4 +326,12 @@ void http2_reset(struct http2 *h)
 {
     h->reset = true;
     wake_at(h, 0);
+}
+
+void http2_hurry(struct http2 *h)
+{
+    struct http2_conn *c;
+    h->hurried = uv_now(h->shared->loop) + HTTP_HURRY_MS;
+    DL_FOREACH (h->conns, c)
+        http2_session_hurry(c);
 }

@@ -28,9 +28,10 @@ struct http2 {
     struct http_transfer *waiting; /* for a connection */
     struct http_transfer *over;    /* and not told so yet */
     uv_timer_t timer;
-    uint64_t due; /* when the timer is set for; 0: it is not */
+    uint64_t due;     /* when the timer is set for; 0: it is not */
+    uint64_t hurried; /* until then nothing is patient */
     SSL_SESSION *session;
-    int silence_ms, answer_ms, idle_ms;
+    int silence_ms, answer_ms, idle_ms, lull_ms;
     unsigned connections, resumed; /* so far */
     bool none;                     /* the server speaks no HTTP/2 */
     bool reset;                    /* all connections are to be dropped */
@@ -47,6 +48,7 @@ void http2_start(struct http2 *h, struct http_transfer *t);
 void http2_cancel(struct http_transfer *t);
 /* Drops the connections, in a turn of the loop of its own. */
 void http2_reset(struct http2 *h);
+void http2_hurry(struct http2 *h);
 
 /* --- for the connections --- */
 
@@ -76,6 +78,7 @@ struct http2_conn {
     size_t left_len, left_at;
     uint64_t since;     /* when it began to be opened; then when it last had a transfer */
     uint64_t heard;     /* the last byte from the server */
+    uint64_t lull;      /* when the socket is looked at again; 0: it is */
     uint64_t asked;     /* when the PING that is not answered was sent; 0: none */
     uint64_t try_until; /* for the address that is tried */
     bool goaway;        /* no new streams */
@@ -97,13 +100,16 @@ void http2_conn_kill(struct http2_conn *c, enum http_fault fault, const char *fm
     __attribute__((format(printf, 3, 4)));
 /* Looks at the clock: an address that does not answer, the whole that takes too long. Returns when to look again. */
 uint64_t http2_conn_check(struct http2_conn *c, uint64_t now);
-/* The loop tells when there is something to read, or (write) when it can be written to as well. */
+/* The loop tells when there is something to read, but in a lull, or (write) when it can be written to as well. */
 void http2_conn_interest(struct http2_conn *c, bool write);
 
 /* http2_session.c: HTTP/2 over a connection that is up. */
 int http2_session_begin(struct http2_conn *c);
 void http2_session_read(struct http2_conn *c);
 void http2_session_write(struct http2_conn *c);
+/* The end of a lull: somebody is in a hurry, or now is the time to read. Returns when that will be; 0: no lull. */
+void http2_session_hurry(struct http2_conn *c);
+uint64_t http2_session_lull(struct http2_conn *c, uint64_t now);
 /* Whether another stream may be opened. */
 bool http2_session_takes(const struct http2_conn *c);
 int http2_session_submit(struct http2_conn *c, struct http_transfer *t);

@@ -91,11 +91,13 @@ static void on_ready(uv_poll_t *poll, int status, int events)
 
 void http2_conn_interest(struct http2_conn *c, bool write)
 {
-    int events = UV_READABLE | (write ? UV_WRITABLE : 0);
+    int events = (c->lull ? 0 : UV_READABLE) | (write ? UV_WRITABLE : 0);
     if (!c->socket || c->socket->events == events)
         return;
     c->socket->events = events;
-    if (uv_poll_start(&c->socket->poll, events, on_ready) < 0)
+    if (!events)
+        uv_poll_stop(&c->socket->poll);
+    else if (uv_poll_start(&c->socket->poll, events, on_ready) < 0)
         http2_conn_kill(c, HTTP_LOST, "the loop can't watch the socket");
 }
 
@@ -363,8 +365,11 @@ uint64_t http2_conn_check(struct http2_conn *c, uint64_t now)
 {
     if (c->state == HTTP2_LINE)
         return 0;
-    if (c->state == HTTP2_UP)
-        return check_up(c, now);
+    if (c->state == HTTP2_UP) {
+        uint64_t lull = http2_session_lull(c, now),
+                 when = c->state == HTTP2_UP ? check_up(c, now) : 0;
+        return lull && lull < when ? lull : when;
+    }
     if (c->since + HTTP_CONNECT_TIMEOUT_MS <= now) {
         http2_conn_kill(c, HTTP_UNSENT, "connecting took too long");
         return 0;

@@ -18,6 +18,7 @@ enum {
     STREAMS_FIRST = 100, /* until the server has told */
     ROUNDS_MAX = 64,     /* of reading, then the others' turn comes */
     BULK_BYTES = 8 * 1024,
+    LULL_BYTES = 16 * 1024, /* that many at a time are worth a wake-up */
     FRAME_ROOM = 16 * 1024 + 64,
     HEADERS_MAX = 32,
     SEND_HEAD_MAX = 128 * 1024,
@@ -62,6 +63,8 @@ static int on_header(nghttp2_session *s, const nghttp2_frame *frame, const uint8
         t->status = to_status(value, len);
     else if (is(name, n, "retry-after"))
         t->retry_after_ms = http_retry_after((const char *)value, len);
+    else if (is(name, n, "date"))
+        t->date_s = http_date((const char *)value, len);
     else if (is(name, n, "content-type") && !t->type && len <= TYPE_MAX)
         t->type = xstrndup((const char *)value, len);
     else if (is(name, n, "content-encoding") && is(value, len, "gzip") && t->gzip && !t->gunzip)
@@ -343,17 +346,20 @@ static void kill_broken(struct http2_conn *c, int r)
     ERR_clear_error();
 }
 
-void http2_session_read(struct http2_conn *c)
+/* Reads what there is. Returns how many bytes that were. */
+static size_t read_all(struct http2_conn *c)
 {
     struct http_shared *shared = c->owner->shared;
+    size_t total = 0;
     c->more = false;
     for (int i = 0; i < ROUNDS_MAX && c->state == HTTP2_UP; i++) {
         ERR_clear_error();
         int n = SSL_read(c->ssl, shared->in, sizeof shared->in);
         if (n <= 0) {
             kill_broken(c, n);
-            return;
+            return total;
         }
+        total += (size_t)n;
         c->heard = uv_now(shared->loop);
         c->asked = 0;
         c->suspect = false;
@@ -362,9 +368,53 @@ void http2_session_read(struct http2_conn *c)
             http2_conn_kill(c, HTTP_LOST, "HTTP/2: %s", nghttp2_strerror((int)r));
         /* The loop tells of what the socket still has; of what OpenSSL has, nobody does. */
         if (n < BULK_BYTES && !SSL_has_pending(c->ssl))
-            return;
+            return total;
     }
     c->more = true;
+    return total;
+}
+
+/* --- lulls: where events come one by one all the time, each costs a wake-up and a system call for a few bytes --- */
+
+static bool all_patient(const struct http2_conn *c)
+{
+    const struct http_transfer *t;
+    DL_FOREACH2(c->transfers, t, next2)
+    {
+        if (!t->patient || !t->opened)
+            return false;
+    }
+    return c->transfers;
+}
+
+void http2_session_read(struct http2_conn *c)
+{
+    uint64_t now = uv_now(c->owner->shared->loop), ms = (uint64_t)c->owner->lull_ms;
+    bool busy = c->lull || now - c->heard < ms; /* an event after a long time waits for no others */
+    busy = busy && c->owner->hurried <= now;
+    size_t n = read_all(c);
+    bool few = n > 0 && n < LULL_BYTES && !c->more;
+    c->lull = c->state == HTTP2_UP && busy && few && all_patient(c) ? now + ms : 0;
+    if (c->lull)
+        http2_wake(c->owner, ms);
+}
+
+void http2_session_hurry(struct http2_conn *c)
+{
+    if (!c->lull)
+        return;
+    c->lull = 0;
+    http2_conn_interest(c, true);
+}
+
+uint64_t http2_session_lull(struct http2_conn *c, uint64_t now)
+{
+    if (c->lull && c->lull <= now) {
+        http2_session_read(c);
+        if (c->state == HTTP2_UP)
+            http2_session_write(c);
+    }
+    return c->lull;
 }
 
 /* How much of it the connection takes. */

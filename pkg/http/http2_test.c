@@ -53,6 +53,7 @@ static void test_retry_after(void **state)
     get(f, &r, "/busy");
     assert_int_equal(r.status, 429);
     assert_int_equal(r.retry_after_ms, 7000);
+    assert_int_equal(r.date_s, 784111777);
     assert_string_equal(r.type, "text/x");
 }
 

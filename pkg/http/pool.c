@@ -386,6 +386,18 @@ void http_pool_set_silence(struct http_pool *p, int silence_ms, int answer_ms)
     http2_wake(p->http2, 0);
 }
 
+void http_pool_hurry(struct http_pool *p)
+{
+    if (p->http2)
+        http2_hurry(p->http2);
+}
+
+void http_pool_set_lull(struct http_pool *p, int lull_ms)
+{
+    if (p->http2)
+        p->http2->lull_ms = lull_ms;
+}
+
 void http_pool_stats(const struct http_pool *p, struct http_stats *ret)
 {
     const struct http2_conn *c;

@@ -20,6 +20,8 @@
 enum {
     HTTP_CONNECT_TIMEOUT_MS = 5000,
     HTTP_HEAD_MAX = 64 * 1024, /* bytes of answer headers */
+    HTTP_LULL_MS = 20,         /* see http_request.patient */
+    HTTP_HURRY_MS = 1000,      /* see http_pool_hurry */
 };
 
 struct http_pool;
@@ -56,6 +58,10 @@ void http_pool_free(struct http_pool *p);
 bool http_pool_watches_life(const struct http_pool *p);
 /* Other times than these; without effect on HTTP/1.1. */
 void http_pool_set_silence(struct http_pool *p, int silence_ms, int answer_ms);
+/* For HTTP_HURRY_MS nothing is patient: somebody waits for what comes. */
+void http_pool_hurry(struct http_pool *p);
+/* Another time than HTTP_LULL_MS, likewise. */
+void http_pool_set_lull(struct http_pool *p, int lull_ms);
 
 /* Of the HTTP/2 connections. */
 struct http_stats {
@@ -79,6 +85,7 @@ struct http_result {
     int status;             /* 0 when no headers came */
     const char *message;    /* what went wrong, one line; borrowed for the callback */
     int64_t retry_after_ms; /* Retry-After in seconds form; 0 when absent */
+    int64_t date_s;         /* the server's clock: Date, in seconds since 1970; 0 when absent */
 };
 
 /* All may be NULL, but done. */
@@ -95,6 +102,8 @@ struct http_request {
     const char *body;           /* borrowed until done or cancel; NULL: none */
     size_t body_len;
     int timeout_ms; /* of the whole transfer; 0: none */
+    /* What comes may be handed on HTTP_LULL_MS later, together with what came meanwhile: a watch. */
+    bool patient;
 };
 
 struct http_transfer;

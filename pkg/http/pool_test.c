@@ -27,7 +27,7 @@ struct result {
     int calls, stop_after; /* pieces taken, and when to stop */
     int status;
     enum http_fault fault;
-    int64_t retry_after_ms;
+    int64_t retry_after_ms, date_s;
     struct buf data;
     void (*then)(struct result *r); /* inside done */
     void (*piece)(struct result *r);
@@ -41,7 +41,8 @@ static void handle(void *arg, struct fake_conn *c, const struct fake_request *q)
     if (strcmp(q->path, "/prefix/plain") == 0)
         fake_reply(c, 200, "", "hello");
     else if (strcmp(q->path, "/prefix/busy") == 0)
-        fake_reply(c, 429, "Retry-After: 7\r\n", "slow down");
+        fake_reply(c, 429, "Retry-After: 7\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+                   "slow down");
     else if (strcmp(q->path, "/prefix/moved") == 0)
         fake_reply(c, 302, "Location: /prefix/plain\r\n", "");
     else if (strcmp(q->path, "/prefix/drop") == 0)
@@ -88,6 +89,7 @@ static void on_done(void *arg, const struct http_result *h)
     r->status = h->status;
     r->fault = h->fault;
     r->retry_after_ms = h->retry_after_ms;
+    r->date_s = h->date_s;
     assert_non_null(h->message);
     if (r->then)
         r->then(r);
@@ -182,6 +184,7 @@ static void test_retry_after(void **state)
     assert_true(fake_run(&f->loop, &r.done));
     assert_int_equal(r.status, 429);
     assert_int_equal(r.retry_after_ms, 7000);
+    assert_int_equal(r.date_s, 784111777);
     buf_done(&r.data);
 }
 

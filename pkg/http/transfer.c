@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http/transfer.h"
 
+#include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/mem.h"
 #include "base/str.h"
@@ -25,6 +27,7 @@ struct http_transfer *http_transfer_new(const struct http_request *q, const stru
     t->body = q->body;
     t->body_len = q->body_len;
     t->timeout_ms = q->timeout_ms;
+    t->patient = q->patient;
     size_t len = strlen(q->method) + strlen(q->path) + 3;
     for (const char *const *s = q->headers; s && *s; s++)
         len += strlen(*s) + 1;
@@ -68,6 +71,16 @@ const char *http_transfer_header(const struct http_transfer *t, const char *h)
         h = http_transfer_path(t);
     h += strlen(h) + 1;
     return *h ? h : NULL;
+}
+
+int64_t http_date(const char *value, size_t len)
+{
+    enum { DATE_MAX = 40 };
+    if (len > DATE_MAX)
+        return 0;
+    auto_free char *text = xstrndup(value, len);
+    time_t t = curl_getdate(text, NULL);
+    return t > 0 ? (int64_t)t : 0;
 }
 
 int64_t http_retry_after(const char *value, size_t len)

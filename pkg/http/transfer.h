@@ -28,6 +28,7 @@ struct http_transfer {
     int timeout_ms;
     size_t head_bytes;
     int64_t retry_after_ms;
+    int64_t date_s;
     enum http_at at;
     bool cancelled; /* freed as soon as libcurl can be called */
     bool broken;    /* it is over, and not told so yet */
@@ -42,6 +43,7 @@ struct http_transfer {
     bool sent;                  /* the request, or its begin */
     bool opened;                /* the final headers are here */
     bool gzip;                  /* asked for */
+    bool patient;               /* as of its request */
     struct http_gunzip *gunzip; /* the answer is compressed */
     char *type;                 /* Content-Type */
     struct http_result result;  /* of one that is over, but was not told so */
@@ -66,6 +68,8 @@ const char *http_transfer_header(const struct http_transfer *t, const char *h);
 
 /* Retry-After in milliseconds, 0 when it is no number of seconds within bounds. */
 int64_t http_retry_after(const char *value, size_t len);
+/* Date (RFC 9110, 5.6.7) in seconds since 1970, 0 when it is none. */
+int64_t http_date(const char *value, size_t len);
 
 /* On the pool's side, for who carries it: it is over, and the handler is told. Frees it. */
 void http_pool_over(struct http_transfer *t, const struct http_result *r);
