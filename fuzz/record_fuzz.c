@@ -31,6 +31,12 @@ static void check(const struct kube_record *r)
     must_load(v.labels);
     must_load(kube_record_ports(&arena, moved));
     kube_record_addresses(&arena, moved);
+    kube_record_reached_at(&arena, moved);
+    kube_record_cluster_ips(&arena, moved);
+    kube_record_pods(&arena, moved);
+    kube_record_endpoints(&arena, moved, &n);
+    if (kube_record_node_port(moved, 80) < 0)
+        abort();
     if (v.meta.rv && kube_record_compare(r, moved) != 0)
         abort();
 }

@@ -25,6 +25,7 @@ struct kube_call {
     struct buf answer;
     bool too_large;
     int64_t began_ms;
+    int64_t deadline_ms; /* of all that is sent without an answer */
     struct kube_call *prev, *next;
 };
 
@@ -93,6 +94,7 @@ static void report(struct kube_call *k, const struct http_result *h)
     bool failed = outcome(k, h, &body, &err) < 0;
     struct kube_response r = {
         .status = h->fault == HTTP_OK ? h->status : 0,
+        .date_s = h->fault == HTTP_OK ? h->date_s : 0,
         .body = body,
         .raw = k->q.raw ? str_or(k->answer.data, "") : NULL,
         .raw_len = k->q.raw ? k->answer.len : 0,
@@ -113,8 +115,9 @@ static void on_done(void *arg, const struct http_result *h)
     k->transfer = NULL;
     if (h->fault == HTTP_OK && h->status == 401)
         kube_client_unauthorized(k->client, k->began_ms);
+    int64_t left = k->deadline_ms - clock_ms(k->client->clock);
     int64_t wait = k->too_large ? -1
-                                : kube_retry_delay(&k->retry, str_eq(k->method, "GET"), h,
+                                : kube_retry_delay(&k->retry, str_eq(k->method, "GET"), h, left,
                                                    kube_random(&k->client->random));
     if (wait < 0) {
         report(k, h);
@@ -123,6 +126,8 @@ static void on_done(void *arg, const struct http_result *h)
     if (k->q.secret_body)
         buf_done_secret(&k->answer);
     buf_reset(&k->answer);
+    if (h->fault == HTTP_OK)
+        k->deadline_ms = 0;
     if (!k->timer)
         k->timer = kube_timer_new(k->client->loop, call_send, k);
     kube_timer_start(k->timer, wait);
@@ -132,8 +137,12 @@ static void call_send(void *arg)
 {
     static const struct http_handler handler = {.data = on_data, .done = on_done};
     struct kube_call *k = arg;
+    struct kube_request q = k->q;
     k->began_ms = clock_ms(k->client->clock);
-    k->transfer = kube_client_send(k->client, k->class, &k->q, &handler, k);
+    if (!k->deadline_ms)
+        k->deadline_ms = k->began_ms + k->q.timeout_ms;
+    q.timeout_ms = (int)(k->deadline_ms > k->began_ms ? k->deadline_ms - k->began_ms : 1);
+    k->transfer = kube_client_send(k->client, k->class, &q, &handler, k);
 }
 
 struct kube_call *kube_call_in(struct kube_client *c, enum kube_class class,

@@ -243,9 +243,12 @@ struct http_transfer *kube_client_send(struct kube_client *c, enum kube_class cl
         .body = q->body,
         .body_len = q->body_len,
         .timeout_ms = q->timeout_ms,
+        .patient = class == KUBE_CLASS_WATCH,
     };
     if (changes(q))
         c->writes++;
+    if (class == KUBE_CLASS_WRITE) /* what the watches bring is what the next step waits for */
+        http_pool_hurry(c->pools[KUBE_CLASS_WATCH]);
     struct http_transfer *t = http_start(pool_for(c, class), &r, h, arg);
     xfree_secret(bearer);
     return t;

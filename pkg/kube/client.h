@@ -57,12 +57,13 @@ struct kube_request {
     size_t body_len;          /* 0 with body: strlen(body) */
     bool secret_body;         /* wipe our copy of the body and of the answer after use */
     bool raw;                 /* don't parse the answer: give bytes */
-    int timeout_ms;           /* 0: KUBE_CALL_TIMEOUT_MS */
+    int timeout_ms;           /* until an answer, repeats included; 0: KUBE_CALL_TIMEOUT_MS */
     size_t max_bytes;         /* greatest answer; 0: 16 MiB */
 };
 
 struct kube_response {
     int status;      /* HTTP status; 0 when there was no answer */
+    int64_t date_s;  /* the server's clock, seconds since 1970; 0 when it does not say */
     json_t *body;    /* borrowed for the callback; NULL when raw, empty or failed */
     const char *raw; /* when raw: the bytes, NUL-terminated, borrowed */
     size_t raw_len;
@@ -74,9 +75,9 @@ struct kube_response {
 typedef void kube_call_cb(void *arg, const struct kube_response *r, const struct err *err);
 
 /* A handle to cancel with; valid until the callback runs. Retries GETs on its own (reset,
- * refused stream, EOF, GOAWAY: up to 3 times, 0.1-1 s apart); writes are retried only when the
- * server surely did not take them (refused stream before headers, connection refused) or on
- * 429/503 with Retry-After (at most 5 times, at most 32 s in all). */
+ * refused stream, EOF, GOAWAY: up to 3 times, 0.1-1 s apart, all within timeout_ms); writes are
+ * retried only when the server surely did not take them (refused stream before headers,
+ * connection refused) or on 429/503 with Retry-After (at most 5 times, at most 32 s in all). */
 struct kube_call;
 struct kube_call *kube_call(struct kube_client *c, const struct kube_request *q, kube_call_cb *cb,
                             void *arg);
@@ -103,6 +104,10 @@ struct kube_call *kube_apply_unforced(struct kube_client *c, const struct gvr *g
 /* DELETE with preconditions.uid, propagation Background. uid NULL: no precondition. */
 struct kube_call *kube_delete(struct kube_client *c, const struct gvr *gvr, const char *ns,
                               const char *name, const char *uid, kube_call_cb *cb, void *arg);
+/* The same with preconditions.resourceVersion (NULL: none): 409 when the object was changed since. */
+struct kube_call *kube_delete_version(struct kube_client *c, const struct gvr *gvr, const char *ns,
+                                      const char *name, const char *uid, const char *version,
+                                      kube_call_cb *cb, void *arg);
 
 /* TokenRequest (authentication.k8s.io/v1) of a service account. audience NULL: the API server's own. On success
  * r->body has status.token and status.expirationTimestamp. */

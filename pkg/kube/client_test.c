@@ -168,6 +168,19 @@ static void test_reads_are_repeated(void **state)
     assert_int_equal(f->server.requests, 3);
 }
 
+/* An address that refuses at once holds a call no longer than one that is silent. */
+static void test_repeats_take_no_longer(void **state)
+{
+    struct fixture *f = *state;
+    struct answer a = {0};
+    struct kube_request brief = get_x;
+    brief.timeout_ms = 90;
+    SCRIPT(f, 0, 0, "", "");
+    call(f, &brief, &a);
+    assert_int_equal(a.err.class, ERR_TRANSIENT);
+    assert_int_equal(f->server.requests, 1);
+}
+
 static void test_writes_are_not(void **state)
 {
     struct fixture *f = *state;
@@ -269,7 +282,7 @@ static void test_delete(void **state)
 {
     static const struct gvr ns = {"", "v1", "namespaces", "Namespace", false};
     struct fixture *f = *state;
-    struct answer a = {0}, b = {0};
+    struct answer a = {0}, b = {0}, c = {0};
     SCRIPT(f, 0, 200, "", "{}");
     kube_delete(f->client, &ns, NULL, "x", "u-1", on_answer, &a);
     assert_true(fake_run(&f->loop, &a.done));
@@ -281,6 +294,10 @@ static void test_delete(void **state)
     kube_delete(f->client, &ns, NULL, "x", NULL, on_answer, &b);
     assert_true(fake_run(&f->loop, &b.done));
     assert_null(strstr(f->body, "preconditions"));
+    kube_delete_version(f->client, &ns, NULL, "x", "u-1", "42", on_answer, &c);
+    assert_true(fake_run(&f->loop, &c.done));
+    assert_non_null(
+        strstr(f->body, "\"preconditions\":{\"resourceVersion\":\"42\",\"uid\":\"u-1\"}"));
 }
 
 static void test_token_request(void **state)
@@ -411,6 +428,7 @@ int main(void)
         T(test_raw_and_empty),
         T(test_too_large),
         T(test_reads_are_repeated),
+        T(test_repeats_take_no_longer),
         T(test_writes_are_not),
         T(test_throttled),
         T(test_error),

@@ -4,6 +4,7 @@
 #ifndef KUBE_KUBECONFIG_H
 #define KUBE_KUBECONFIG_H
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -38,6 +39,12 @@ enum kubeconfig_trust {
 enum { KUBECONFIG_FIELD_MAX = 160 };
 int kubeconfig_load(const char *data, size_t len, enum kubeconfig_trust trust,
                     struct kube_config *ret, char field[KUBECONFIG_FIELD_MAX], struct err *err);
+
+/* The same from a Secret: its data under key, or, where that is NULL, under the first of value, value.yaml (Cluster
+ * API, Flux) and kubeconfig that is there. ERR_NOT_FOUND when there is none. */
+int kubeconfig_from_secret(const json_t *secret, const char *key, enum kubeconfig_trust trust,
+                           struct kube_config *ret, char field[KUBECONFIG_FIELD_MAX],
+                           struct err *err);
 
 /* From inside a pod: KUBERNETES_SERVICE_HOST/PORT and /var/run/secrets/kubernetes.io/serviceaccount (root is put before
  * that path; "" in production). The token stays a file path in ret->token_file. */

@@ -538,20 +538,41 @@ static void test_expiry(void **state)
     assert_int_equal(kube_config_expiry(&none), 0);
 }
 
+static void test_from_secret(void **state)
+{
+    (void)state;
+    static const char text[] =
+        "{\"current-context\": \"c\", \"contexts\": [{\"name\": \"c\", \"context\": {\"cluster\": "
+        "\"k\", \"user\": \"u\"}}], \"clusters\": [{\"name\": \"k\", \"cluster\": {\"server\": "
+        "\"https://k.example\"}}], \"users\": [{\"name\": \"u\", \"user\": {\"token\": \"t\"}}]}";
+    auto_free char *good = jx_b64(text, strlen(text)), *bad = jx_b64("x: [", 4);
+    auto_json *secret = json_pack("{s:{s:s, s:s, s:s}}", "data", "value.yaml", good, "kubeconfig",
+                                  bad, "other", bad);
+    char field[KUBECONFIG_FIELD_MAX];
+    struct err err = {0};
+    auto_kube_config c = {0};
+    assert_int_equal(kubeconfig_from_secret(secret, NULL, KUBECONFIG_MEMBER, &c, field, &err), 0);
+    assert_string_equal(c.server, "https://k.example");
+    struct kube_config none = {0};
+    assert_int_equal(kubeconfig_from_secret(secret, "other", KUBECONFIG_MEMBER, &none, field, &err),
+                     -1);
+    assert_int_equal(err.class, ERR_INVALID);
+    assert_int_equal(kubeconfig_from_secret(secret, "value", KUBECONFIG_MEMBER, &none, NULL, &err),
+                     -1);
+    assert_int_equal(err.class, ERR_NOT_FOUND);
+    assert_int_equal(kubeconfig_from_secret(NULL, NULL, KUBECONFIG_MEMBER, &none, NULL, &err), -1);
+    assert_non_null(strstr(err.msg, "value.yaml"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_token),
-        cmocka_unit_test(test_client_certificate),
-        cmocka_unit_test(test_harmless),
-        cmocka_unit_test(test_json_with_tabs),
-        cmocka_unit_test(test_own_files),
-        cmocka_unit_test(test_own_files_that_fail),
-        cmocka_unit_test(test_too_large),
-        cmocka_unit_test(test_server_addresses),
-        cmocka_unit_test(test_in_cluster),
-        cmocka_unit_test(test_expiry),
+        cmocka_unit_test(test_from_secret), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_token),       cmocka_unit_test(test_client_certificate),
+        cmocka_unit_test(test_harmless),    cmocka_unit_test(test_json_with_tabs),
+        cmocka_unit_test(test_own_files),   cmocka_unit_test(test_own_files_that_fail),
+        cmocka_unit_test(test_too_large),   cmocka_unit_test(test_server_addresses),
+        cmocka_unit_test(test_in_cluster),  cmocka_unit_test(test_expiry),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }

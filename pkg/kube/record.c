@@ -2,7 +2,6 @@
 /* Making records: values are gathered as they come, in any order and maybe more than once, then packed. */
 #include "kube/record.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,19 +16,21 @@ enum {
     KEEP_BYTES = 64 * 1024,           /* a buffer that once was larger is given back */
 };
 
+static struct buf *buffer(struct kube_record_maker *m, size_t i)
+{
+    struct buf *all[] = {&m->gathered,    &m->out,       &m->ports,
+                         &m->addresses,   &m->labels,    &m->labels_text,
+                         &m->ingress,     &m->external,  &m->endpoint_addresses,
+                         &m->cluster_ips, &m->node_ports};
+    return i < sizeof all / sizeof *all ? all[i] : NULL;
+}
+
 struct kube_record_maker *kube_record_maker_new(void)
 {
     struct kube_record_maker *m = xcalloc(1, sizeof *m);
-    m->gathered = m->labels = m->ports = m->addresses = m->labels_text = m->out =
-        BUF_INIT(GATHER_MAX);
+    for (size_t i = 0; buffer(m, i); i++)
+        *buffer(m, i) = BUF_INIT(GATHER_MAX);
     return m;
-}
-
-static struct buf *buffer(struct kube_record_maker *m, size_t i)
-{
-    struct buf *all[] = {&m->gathered,  &m->out,    &m->ports,
-                         &m->addresses, &m->labels, &m->labels_text};
-    return i < sizeof all / sizeof *all ? all[i] : NULL;
 }
 
 void kube_record_maker_free(struct kube_record_maker *m)
@@ -49,13 +50,16 @@ void kube_record_begin(struct kube_record_maker *m, enum kube_record_kind kind)
     m->kind = kind;
     m->flags = 0;
     memset(m->field, 0, sizeof m->field);
-    m->phase = m->cluster_ip = m->managed_by = (struct kube_span){0};
+    m->phase = m->cluster_ip = m->external_name = m->managed_by = m->dns_entry = m->slice_by =
+        (struct kube_span){0};
+    m->ingress_ip = m->ingress_hostname = (struct kube_span){0};
     m->entry = (struct kube_manager_entry){0};
     m->port = (struct kube_port){0};
     m->generation = m->observed = m->updated = m->available = 0;
     m->replicas = 1;
-    m->endpoint = 0;
-    m->ready = true;
+    m->endpoint = (struct kube_endpoint_entry){0};
+    m->condition_type = m->condition_status = (struct kube_span){0};
+    m->named = m->labels_lost = false;
     buf_append(&m->gathered, "", 1); /* no span begins at 0 */
 }
 
@@ -104,6 +108,18 @@ static bool key_is(const struct kube_value *v, const char *key)
     return strlen(key) == v->key_len && memcmp(v->key, key, v->key_len) == 0;
 }
 
+/* Of a Namespace's labels, or of a Service's selector. */
+static void pair(struct kube_record_maker *m, const struct kube_value *v)
+{
+    struct kube_label l = {0};
+    if (is_text(v->str, v->len))
+        l = (struct kube_label){gather(m, v->key, v->key_len), value_of(m, v)};
+    if (l.key.at)
+        buf_append(&m->labels, &l, sizeof l);
+    else
+        m->labels_lost = true;
+}
+
 static void label(struct kube_record_maker *m, const struct kube_value *v)
 {
     static const struct {
@@ -113,16 +129,41 @@ static void label(struct kube_record_maker *m, const struct kube_value *v)
                  {KUBE_LABEL_MESH, KUBE_FIELD_MESH},
                  {KUBE_LABEL_WAVE, KUBE_FIELD_WAVE},
                  {KUBE_LABEL_SERVICE_NAME, KUBE_FIELD_SERVICE}};
+    if (m->kind == KUBE_RECORD_WORKLOAD_ENTRY) /* a machine says them of itself */
+        return;
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (key_is(v, known[i].key))
             m->field[known[i].field] = value_of(m, v);
     if (key_is(v, KUBE_LABEL_MANAGED_BY))
         m->managed_by = value_of(m, v);
-    if (m->kind != KUBE_RECORD_NAMESPACE || !is_text(v->str, v->len))
-        return;
-    struct kube_label l = {gather(m, v->key, v->key_len), value_of(m, v)};
-    if (l.key.at)
-        buf_append(&m->labels, &l, sizeof l);
+    if (key_is(v, KUBE_LABEL_SLICE_BY))
+        m->slice_by = value_of(m, v);
+    if (key_is(v, KUBE_LABEL_DNS_ENTRY))
+        m->dns_entry = value_of(m, v);
+    if (m->kind == KUBE_RECORD_NAMESPACE)
+        pair(m, v);
+}
+
+static void selector(struct kube_record_maker *m, const struct kube_value *v)
+{
+    m->flags |= KUBE_FLAG_SELECTOR;
+    pair(m, v);
+}
+
+/* Nothing else: a machine's entry is never ours. */
+static void entry_annotation(struct kube_record_maker *m, const struct kube_value *v)
+{
+    static const struct {
+        const char *key;
+        enum kube_record_field field;
+    } known[] = {{KUBE_ANNOTATION_GROUP, KUBE_FIELD_GROUP},
+                 {KUBE_ANNOTATION_CONNECTED, KUBE_FIELD_CONNECTED},
+                 {KUBE_ANNOTATION_DISCONNECTED, KUBE_FIELD_DISCONNECTED}};
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (key_is(v, known[i].key))
+            m->field[known[i].field] = value_of(m, v);
+    if (key_is(v, KUBE_ANNOTATION_PROBED)) /* istiod looks whether it is there, not what it says */
+        m->flags |= KUBE_FLAG_PROBED;
 }
 
 static void annotation(struct kube_record_maker *m, const struct kube_value *v)
@@ -134,6 +175,10 @@ static void annotation(struct kube_record_maker *m, const struct kube_value *v)
                  {KUBE_ANNOTATION_ISSUED, KUBE_FIELD_ISSUED},
                  {KUBE_ANNOTATION_EXPIRES, KUBE_FIELD_EXPIRES},
                  {KUBE_ANNOTATION_CREATED, KUBE_FIELD_CREATED}};
+    if (m->kind == KUBE_RECORD_WORKLOAD_ENTRY) {
+        entry_annotation(m, v);
+        return;
+    }
     for (size_t i = 0; i < sizeof known / sizeof *known; i++)
         if (key_is(v, known[i].key))
             m->field[known[i].field] = value_of(m, v);
@@ -173,38 +218,131 @@ static void port(struct kube_record_maker *m, enum kube_step step)
         if (other)
             kube_put_span(m, &m->ports, p->protocol);
         kube_put_span(m, &m->ports, p->app);
+        if (p->node > 0 && p->node <= UINT16_MAX && !udp && !other) {
+            kube_put_number(&m->node_ports, (uint64_t)p->number);
+            kube_put_number(&m->node_ports, (uint64_t)p->node);
+        }
     }
     m->port = (struct kube_port){0};
 }
 
-static void address(struct kube_record_maker *m, const struct kube_value *v)
+/* Those of the ready ones count. */
+static void endpoint(struct kube_record_maker *m, enum kube_step step)
 {
-    struct kube_span s = value_of(m, v);
-    const char *text = kube_span_text(m, s);
-    unsigned char packed[17];
-    char again[INET6_ADDRSTRLEN];
-    if (!text || strchr(text, ' '))
-        return;
-    if (inet_pton(AF_INET, text, packed + 1) == 1) {
-        packed[0] = KUBE_ADDRESS_4;
-        buf_append(&m->addresses, packed, 5);
-    } else if (inet_pton(AF_INET6, text, packed + 1) == 1 &&
-               str_eq(inet_ntop(AF_INET6, packed + 1, again, sizeof again), text)) {
-        packed[0] = KUBE_ADDRESS_6;
-        buf_append(&m->addresses, packed, 17);
-    } else {
-        packed[0] = KUBE_ADDRESS_TEXT;
-        buf_append(&m->addresses, packed, 1);
-        buf_append(&m->addresses, text, s.len + 1);
+    const struct kube_endpoint_entry *e = &m->endpoint;
+    struct buf *own = &m->endpoint_addresses;
+    if (step == KUBE_STEP_END && !e->unready && own->len) {
+        bool pod = kube_span_is(m, e->target_kind, "Pod") && e->target.at &&
+                   !strchr(kube_span_text(m, e->target), ' ');
+        if (pod || e->hostname.at || m->named) {
+            char what = KUBE_ADDRESS_NAMES;
+            buf_append(&m->addresses, &what, 1);
+            buf_append(&m->addresses, str_or(pod ? kube_span_text(m, e->target) : NULL, ""),
+                       pod ? e->target.len + 1 : 1);
+            buf_append(&m->addresses, str_or(kube_span_text(m, e->hostname), ""),
+                       e->hostname.len + 1);
+        }
+        m->named = pod || e->hostname.at;
+        buf_append(&m->addresses, own->data, own->len);
+    }
+    buf_reset(own);
+    m->endpoint = (struct kube_endpoint_entry){0};
+}
+
+static void ingress(struct kube_record_maker *m, enum kube_step step)
+{
+    if (step == KUBE_STEP_END) {
+        kube_put_address(m, &m->ingress, m->ingress_ip);
+        kube_put_address(m, &m->ingress, m->ingress_hostname);
+    }
+    m->ingress_ip = m->ingress_hostname = (struct kube_span){0};
+}
+
+static void condition(struct kube_record_maker *m, enum kube_step step)
+{
+    if (step == KUBE_STEP_END && kube_span_is(m, m->condition_type, "Healthy"))
+        m->flags |= kube_span_is(m, m->condition_status, "True")    ? KUBE_FLAG_HEALTHY
+                    : kube_span_is(m, m->condition_status, "False") ? KUBE_FLAG_UNHEALTHY
+                                                                    : 0;
+    m->condition_type = m->condition_status = (struct kube_span){0};
+}
+
+static void workload_entry_value(struct kube_record_maker *m, const struct kube_value *v)
+{
+    switch (v->slot) {
+    case KUBE_SLOT_ENTRY_ADDRESS:
+        m->field[KUBE_FIELD_ADDRESS] = value_of(m, v);
+        break;
+    case KUBE_SLOT_ENTRY_NETWORK:
+        m->field[KUBE_FIELD_NETWORK] = value_of(m, v);
+        break;
+    case KUBE_SLOT_CONDITION:
+        condition(m, v->step);
+        break;
+    case KUBE_SLOT_CONDITION_TYPE:
+        m->condition_type = value_of(m, v);
+        break;
+    case KUBE_SLOT_CONDITION_STATUS:
+        m->condition_status = value_of(m, v);
+        break;
+    default:
+        break;
     }
 }
 
-static void endpoint(struct kube_record_maker *m, enum kube_step step)
+static void endpoint_value(struct kube_record_maker *m, const struct kube_value *v)
 {
-    if (step == KUBE_STEP_END && !m->ready)
-        m->addresses.len = m->endpoint;
-    m->endpoint = m->addresses.len;
-    m->ready = true;
+    switch (v->slot) {
+    case KUBE_SLOT_ENDPOINT:
+        endpoint(m, v->step);
+        break;
+    case KUBE_SLOT_ADDRESS:
+        kube_put_address(m, &m->endpoint_addresses, value_of(m, v));
+        break;
+    case KUBE_SLOT_READY:
+        m->endpoint.unready = v->num == 0;
+        break;
+    case KUBE_SLOT_HOSTNAME:
+        m->endpoint.hostname = value_of(m, v);
+        break;
+    case KUBE_SLOT_TARGET_KIND:
+        m->endpoint.target_kind = value_of(m, v);
+        break;
+    case KUBE_SLOT_TARGET_NAME:
+        m->endpoint.target = value_of(m, v);
+        break;
+    default:
+        workload_entry_value(m, v);
+        break;
+    }
+}
+
+/* Where a Service or an Ingress is reached. */
+static void reach_value(struct kube_record_maker *m, const struct kube_value *v)
+{
+    switch (v->slot) {
+    case KUBE_SLOT_CLUSTER_IPS:
+        kube_put_address(m, &m->cluster_ips, value_of(m, v));
+        break;
+    case KUBE_SLOT_EXTERNAL_IP:
+        kube_put_address(m, &m->external, value_of(m, v));
+        break;
+    case KUBE_SLOT_EXTERNAL_NAME:
+        m->external_name = value_of(m, v);
+        break;
+    case KUBE_SLOT_INGRESS:
+        ingress(m, v->step);
+        break;
+    case KUBE_SLOT_INGRESS_IP:
+        m->ingress_ip = value_of(m, v);
+        break;
+    case KUBE_SLOT_INGRESS_HOSTNAME:
+        m->ingress_hostname = value_of(m, v);
+        break;
+    default:
+        endpoint_value(m, v);
+        break;
+    }
 }
 
 /* Of a list's element. */
@@ -242,16 +380,11 @@ static void element_value(struct kube_record_maker *m, const struct kube_value *
         m->port.has_number = true;
         m->port.number = v->num;
         break;
-    case KUBE_SLOT_ENDPOINT:
-        endpoint(m, v->step);
-        break;
-    case KUBE_SLOT_ADDRESS:
-        address(m, v);
-        break;
-    case KUBE_SLOT_READY:
-        m->ready = v->num != 0;
+    case KUBE_SLOT_PORT_NODE:
+        m->port.node = v->num;
         break;
     default:
+        reach_value(m, v);
         break;
     }
 }
@@ -306,13 +439,16 @@ int kube_record_value(void *maker, const struct kube_value *v)
         annotation(m, v);
         break;
     case KUBE_SLOT_SELECTOR:
-        m->flags |= KUBE_FLAG_SELECTOR;
+        selector(m, v);
         break;
     case KUBE_SLOT_CLUSTER_IP:
         m->cluster_ip = value_of(m, v);
         break;
     case KUBE_SLOT_SERVICE_TYPE:
         m->field[KUBE_FIELD_TYPE] = value_of(m, v);
+        break;
+    case KUBE_SLOT_SERVICE_ACCOUNT:
+        m->field[KUBE_FIELD_ACCOUNT] = value_of(m, v);
         break;
     case KUBE_SLOT_PHASE:
         m->phase = value_of(m, v);

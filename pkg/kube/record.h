@@ -24,6 +24,15 @@
 #define KUBE_ANNOTATION_ISSUED  "meshwright.dev/issued"
 #define KUBE_ANNOTATION_EXPIRES "meshwright.dev/expires"
 #define KUBE_LABEL_SERVICE_NAME "kubernetes.io/service-name"
+#define KUBE_LABEL_SLICE_BY     "endpointslice.kubernetes.io/managed-by"
+#define KUBE_SLICE_CONTROLLER   "endpointslice-controller.k8s.io"
+#define KUBE_SLICE_MIRROR       "endpointslicemirroring-controller.k8s.io"
+/* On a WorkloadEntry that istiod made for a machine that registered itself. */
+#define KUBE_ANNOTATION_GROUP        "istio.io/autoRegistrationGroup"
+#define KUBE_ANNOTATION_CONNECTED    "istio.io/connectedAt"
+#define KUBE_ANNOTATION_DISCONNECTED "istio.io/disconnectedAt"
+#define KUBE_ANNOTATION_PROBED       "proxy.istio.io/health-checks-enabled"
+#define KUBE_LABEL_DNS_ENTRY         "meshwright.dev/dns-entry" /* "false": no DNS entry for it elsewhere */
 
 enum {
     KUBE_LABELS_MAX =
@@ -44,8 +53,10 @@ struct kube_meta {
     const char *intent;                     /* our annotations; the view's */
     const char *issued, *expires, *created; /* likewise, the record's */
     const char
-        *fields;  /* fieldsV1 of manager "meshwright", operation Apply, no subresource: JSON text */
-    bool managed; /* managed-by is us */
+        *fields; /* fieldsV1 of manager "meshwright", operation Apply, no subresource: JSON text */
+    /* managed-by is us. An EndpointSlice that one of Kubernetes' controllers made carries the labels of its Service,
+     * ours included, and is none of ours. */
+    bool managed;
     bool deleting; /* has a deletionTimestamp */
 };
 
@@ -56,7 +67,10 @@ struct kube_view {
     enum kube_record_kind kind;
     /* Service */
     bool has_selector, headless;
+    const char *
+        selector; /* compact JSON object, keys sorted; NULL: none, or longer than KUBE_LABELS_MAX */
     const char *type; /* "ClusterIP" when absent */
+    bool excluded;    /* Service, Namespace: label meshwright.dev/dns-entry is "false" */
     /* Namespace */
     const char *labels; /* compact JSON object, keys sorted; "{}" when none */
     bool terminating;
@@ -64,6 +78,15 @@ struct kube_view {
     bool available;
     /* EndpointSlice */
     const char *service; /* the Service it belongs to, or NULL */
+    /* Pod */
+    const char *service_account; /* "default" when absent */
+    /* WorkloadEntry; managed is false whatever its labels say, since a machine may choose them. Texts are as they were
+     * found, or NULL. */
+    const char *group; /* WorkloadGroup by which it registered, NULL: it did not */
+    const char *connected, *disconnected; /* since when: RFC 3339 */
+    const char *address, *network;
+    bool probed;             /* its health is told by the condition Healthy ... */
+    bool healthy, unhealthy; /* ... which is true, or false; neither: not known yet */
     char text[KUBE_VIEW_TEXT];
 };
 
@@ -94,9 +117,28 @@ bool kube_record_managed(const struct kube_record *r);
 char *kube_record_ports(struct arena *a, const struct kube_record *r);
 /* EndpointSlice: of the ready endpoints, separated by blanks; "" when none. */
 char *kube_record_addresses(struct arena *a, const struct kube_record *r);
+/* EndpointSlice: the addresses of the ready endpoints, each with the host name and the Pod (targetRef) of its endpoint,
+ * NULL when it has none. All is memory of the arena; NULL when *n is 0. */
+struct kube_endpoint {
+    const char *address, *hostname, *pod;
+};
+const struct kube_endpoint *kube_record_endpoints(struct arena *a, const struct kube_record *r,
+                                                  size_t *n);
+/* Service that is ours, Ingress that is ours: where it is reached from outside, IPs and host names of
+ * status.loadBalancer.ingress, then spec.externalIPs; separated by blanks, "" when none. */
+char *kube_record_reached_at(struct arena *a, const struct kube_record *r);
+/* Service: spec.clusterIPs, separated by blanks; "" when none (headless: "None"). Kept of those that are ours, and of
+ * those of type ExternalName, whose spec.externalName it is. */
+char *kube_record_cluster_ips(struct arena *a, const struct kube_record *r);
+/* Service that is ours: the node port of its TCP port of this number, 0 when none. */
+int kube_record_node_port(const struct kube_record *r, int port);
+/* EndpointSlice: names of the Pods (targetRef) of the ready endpoints; separated by blanks, "" when none. */
+char *kube_record_pods(struct arena *a, const struct kube_record *r);
 
 /* <0, 0, >0: the record a is an older, the same, a newer state of the object b than b. Versions compare as numbers, as
  * KEP-5504 allows; what is no number, is absent, or is of another UID is newer. */
 int kube_record_compare(const struct kube_record *a, const struct kube_record *b);
+/* Whether they say the same but for the resourceVersion. */
+bool kube_record_same_content(const struct kube_record *a, const struct kube_record *b);
 
 #endif

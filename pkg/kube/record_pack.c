@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packing what was gathered of an object. */
+#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -28,6 +29,27 @@ void kube_put_span(struct kube_record_maker *m, struct buf *b, struct kube_span 
         buf_append(b, m->gathered.data + s.at, s.len + 1);
 }
 
+void kube_put_address(struct kube_record_maker *m, struct buf *b, struct kube_span s)
+{
+    const char *text = kube_span_text(m, s);
+    unsigned char packed[17];
+    char again[INET6_ADDRSTRLEN];
+    if (!text || strchr(text, ' '))
+        return;
+    if (inet_pton(AF_INET, text, packed + 1) == 1) {
+        packed[0] = KUBE_ADDRESS_4;
+        buf_append(b, packed, 5);
+    } else if (inet_pton(AF_INET6, text, packed + 1) == 1 &&
+               str_eq(inet_ntop(AF_INET6, packed + 1, again, sizeof again), text)) {
+        packed[0] = KUBE_ADDRESS_6;
+        buf_append(b, packed, 17);
+    } else {
+        packed[0] = KUBE_ADDRESS_TEXT;
+        buf_append(b, packed, 1);
+        kube_put_span(m, b, s);
+    }
+}
+
 static int by_key(const void *a, const void *b, void *maker)
 {
     const struct kube_record_maker *m = maker;
@@ -51,8 +73,10 @@ static void write_labels(struct kube_record_maker *m)
             continue; /* the last one counts */
         /* Keys and values of labels are plain ASCII; the quotes, the colon and the comma are 6. */
         used += all[i].key.len + all[i].value.len + 6;
-        if (used > KUBE_LABELS_MAX)
+        if (used > KUBE_LABELS_MAX) {
+            m->labels_lost = true;
             break;
+        }
         buf_puts(b, b->len ? "," : "{");
         kube_json_string(b, key);
         buf_puts(b, ":");
@@ -149,25 +173,87 @@ static void pack_list(struct kube_record_maker *m, enum kube_record_field field,
     buf_append(&m->out, list->data, list->len);
 }
 
+static bool is_ours(const struct kube_record_maker *m)
+{
+    bool copied = kube_span_is(m, m->slice_by, KUBE_SLICE_CONTROLLER) ||
+                  kube_span_is(m, m->slice_by, KUBE_SLICE_MIRROR);
+    return kube_span_is(m, m->managed_by, KUBE_MANAGED_BY) && !copied;
+}
+
+static void pack_reached(struct kube_record_maker *m)
+{
+    if (m->external.len)
+        buf_append(&m->ingress, m->external.data, m->external.len);
+    pack_list(m, KUBE_FIELD_REACHED, &m->ingress);
+}
+
+static void pack_labels(struct kube_record_maker *m, enum kube_record_field field)
+{
+    if (!m->labels_text.len)
+        return;
+    tag(&m->out, field, KUBE_FORM_TEXT);
+    buf_append(&m->out, m->labels_text.data, m->labels_text.len + 1);
+}
+
+/* A part of it would select more than the whole. */
+static void pack_selector(struct kube_record_maker *m)
+{
+    write_labels(m);
+    if (!m->labels_lost)
+        pack_labels(m, KUBE_FIELD_SELECTOR);
+}
+
+/* Of others' Services, which may be many, no more than DNS entries follow from, and which machines are behind them. */
+static void pack_service(struct kube_record_maker *m)
+{
+    bool external = kube_span_is(m, m->field[KUBE_FIELD_TYPE], "ExternalName");
+    if (!kube_span_is(m, m->field[KUBE_FIELD_TYPE], "ClusterIP"))
+        pack_shared(m, KUBE_FIELD_TYPE);
+    pack_list(m, KUBE_FIELD_PORTS, &m->ports);
+    pack_selector(m);
+    if (external) {
+        buf_reset(&m->cluster_ips);
+        kube_put_address(m, &m->cluster_ips, m->external_name);
+    } else if (!m->cluster_ips.len) {
+        kube_put_address(m, &m->cluster_ips, m->cluster_ip);
+    }
+    if (external || is_ours(m))
+        pack_list(m, KUBE_FIELD_CLUSTER_IPS, &m->cluster_ips);
+    if (!is_ours(m))
+        return;
+    pack_list(m, KUBE_FIELD_NODE_PORTS, &m->node_ports);
+    pack_reached(m);
+}
+
 static void pack_kind(struct kube_record_maker *m)
 {
     switch (m->kind) {
     case KUBE_RECORD_SERVICE:
-        if (!kube_span_is(m, m->field[KUBE_FIELD_TYPE], "ClusterIP"))
-            pack_shared(m, KUBE_FIELD_TYPE);
-        pack_list(m, KUBE_FIELD_PORTS, &m->ports);
+        pack_service(m);
         break;
     case KUBE_RECORD_NAMESPACE:
         write_labels(m);
-        if (m->labels_text.len) {
-            tag(&m->out, KUBE_FIELD_LABELS, KUBE_FORM_TEXT);
-            buf_append(&m->out, m->labels_text.data, m->labels_text.len + 1);
-        }
+        pack_labels(m, KUBE_FIELD_LABELS);
         break;
     case KUBE_RECORD_ENDPOINT_SLICE:
         pack_text(m, KUBE_FIELD_SERVICE);
         pack_list(m, KUBE_FIELD_PORTS, &m->ports);
         pack_list(m, KUBE_FIELD_ADDRESSES, &m->addresses);
+        break;
+    case KUBE_RECORD_INGRESS:
+        if (is_ours(m))
+            pack_reached(m);
+        break;
+    case KUBE_RECORD_POD:
+        if (!kube_span_is(m, m->field[KUBE_FIELD_ACCOUNT], "default"))
+            pack_shared(m, KUBE_FIELD_ACCOUNT);
+        break;
+    case KUBE_RECORD_WORKLOAD_ENTRY:
+        pack_text(m, KUBE_FIELD_GROUP);
+        pack_text(m, KUBE_FIELD_CONNECTED);
+        pack_text(m, KUBE_FIELD_DISCONNECTED);
+        pack_text(m, KUBE_FIELD_ADDRESS);
+        pack_text(m, KUBE_FIELD_NETWORK);
         break;
     case KUBE_RECORD_META:
     case KUBE_RECORD_DEPLOYMENT:
@@ -195,8 +281,11 @@ static void pack(struct kube_record_maker *m)
 static unsigned flags_of(const struct kube_record_maker *m)
 {
     unsigned flags = m->flags;
-    if (kube_span_is(m, m->managed_by, KUBE_MANAGED_BY))
+    if (is_ours(m))
         flags |= KUBE_FLAG_MANAGED;
+    if ((m->kind == KUBE_RECORD_SERVICE || m->kind == KUBE_RECORD_NAMESPACE) &&
+        kube_span_is(m, m->dns_entry, "false"))
+        flags |= KUBE_FLAG_EXCLUDED;
     if (kube_span_is(m, m->cluster_ip, "None"))
         flags |= KUBE_FLAG_HEADLESS;
     if (kube_span_is(m, m->phase, "Terminating") || flags & KUBE_FLAG_DELETING)

@@ -30,7 +30,17 @@ enum kube_record_field {
     KUBE_FIELD_PORTS,
     KUBE_FIELD_LABELS,
     KUBE_FIELD_SERVICE,
-    KUBE_FIELD_ADDRESSES,
+    KUBE_FIELD_ADDRESSES,   /* of a list of addresses and endpoints' names, see below */
+    KUBE_FIELD_CLUSTER_IPS, /* likewise, of addresses */
+    KUBE_FIELD_REACHED,     /* likewise */
+    KUBE_FIELD_NODE_PORTS,  /* port, node port: LEB128 */
+    KUBE_FIELD_ACCOUNT,
+    KUBE_FIELD_GROUP,
+    KUBE_FIELD_CONNECTED,
+    KUBE_FIELD_DISCONNECTED,
+    KUBE_FIELD_ADDRESS,
+    KUBE_FIELD_NETWORK,
+    KUBE_FIELD_SELECTOR,
     KUBE_FIELDS,
 };
 
@@ -50,6 +60,11 @@ enum kube_record_flag {
     KUBE_FLAG_HEADLESS = 8,
     KUBE_FLAG_TERMINATING = 16,
     KUBE_FLAG_AVAILABLE = 32,
+    KUBE_FLAG_EXCLUDED = 64,
+    /* The same bits of a WorkloadEntry. */
+    KUBE_FLAG_PROBED = 4,
+    KUBE_FLAG_HEALTHY = 8,
+    KUBE_FLAG_UNHEALTHY = 32,
 };
 
 /* A port: a byte of these and a protocol, then what they say: number (LEB128, zigzag), name, protocol, appProtocol;
@@ -63,8 +78,9 @@ enum kube_record_port {
     KUBE_PORT_OTHER = 24,
 };
 
-/* An address: this, then 4 bytes, 16 bytes, or text up to its NUL. */
-enum kube_record_address { KUBE_ADDRESS_TEXT, KUBE_ADDRESS_4, KUBE_ADDRESS_6 };
+/* An address: this, then 4 bytes, 16 bytes, or text up to its NUL. NAMES says to whom the addresses after it belong:
+ * pod and host name, texts up to their NUL, each maybe empty; before the first one there are none. */
+enum kube_record_address { KUBE_ADDRESS_TEXT, KUBE_ADDRESS_4, KUBE_ADDRESS_6, KUBE_ADDRESS_NAMES };
 
 enum { KUBE_HEAD = 4, KUBE_SIZE_BITS = 21, KUBE_KIND_BITS = 3 };
 _Static_assert(KUBE_RECORD_MAX < 1 << KUBE_SIZE_BITS, "the size fits its bits");
@@ -88,7 +104,12 @@ struct kube_manager_entry {
 struct kube_port {
     struct kube_span name, protocol, app;
     bool has_number;
-    int64_t number;
+    int64_t number, node;
+};
+
+struct kube_endpoint_entry {
+    struct kube_span hostname, target_kind, target;
+    bool unready;
 };
 
 struct kube_label {
@@ -99,13 +120,17 @@ struct kube_record_maker {
     enum kube_record_kind kind;
     unsigned flags;
     struct buf gathered, out, ports, addresses, labels, labels_text;
+    struct buf endpoint_addresses, cluster_ips, ingress, external, node_ports;
     struct kube_span field[KUBE_FIELDS];
-    struct kube_span phase, cluster_ip, managed_by;
+    struct kube_span phase, cluster_ip, external_name, managed_by, dns_entry, slice_by, ingress_ip,
+        ingress_hostname;
     struct kube_manager_entry entry;
     struct kube_port port;
+    struct kube_endpoint_entry endpoint;
+    struct kube_span condition_type, condition_status;
     int64_t generation, replicas, observed, updated, available;
-    size_t endpoint; /* where in addresses the ones of this endpoint begin */
-    bool ready;
+    bool named;       /* the last endpoint had a pod or a host name */
+    bool labels_lost; /* one is not among those gathered */
 };
 
 static inline const char *kube_span_text(const struct kube_record_maker *m, struct kube_span s)
@@ -123,6 +148,9 @@ void kube_put_number(struct buf *b, uint64_t v);
 void kube_put_signed(struct buf *b, int64_t v);
 /* The text with its NUL; nothing when there is none. */
 void kube_put_span(struct kube_record_maker *m, struct buf *b, struct kube_span s);
+
+/* Adds an address in its shortest form; what can't be one of a list with blanks between is left out. */
+void kube_put_address(struct kube_record_maker *m, struct buf *b, struct kube_span s);
 
 /* As a JSON string, with its quotes. */
 void kube_json_string(struct buf *b, const char *s);

@@ -1,64 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "kube/record.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-/* cmocka wants the four above. */
-#include <cmocka.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "base/mem.h"
-#include "kube/client.h"
-#include "kube/wire_put.h"
-#include "json/jx.h"
-
-struct fixture {
-    struct kube_record_maker *maker;
-    struct arena arena;
-    struct kube_view view; /* of the last record */
-    const struct kube_record *record;
-};
-
-static int setup(void **state)
-{
-    struct fixture *f = xcalloc(1, sizeof *f);
-    f->maker = kube_record_maker_new();
-    *state = f;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct fixture *f = *state;
-    kube_record_maker_free(f->maker);
-    arena_done(&f->arena);
-    xfreep(state);
-    return 0;
-}
-
-/* NULL when it can't be made. */
-static const struct kube_view *make(struct fixture *f, enum kube_record_kind kind, const char *text)
-{
-    f->record =
-        kube_record_make(f->maker, kind, KUBE_ENCODING_JSON, text, strlen(text), &(struct err){0});
-    if (!f->record)
-        return NULL;
-    memset(&f->view, 0xee, sizeof f->view);
-    kube_record_view(f->record, &f->view);
-    return &f->view;
-}
+#include "kube/record_fixture_test.h"
 
 static const char *ports(struct fixture *f)
 {
     return kube_record_ports(&f->arena, f->record);
-}
-
-static const char *addresses(struct fixture *f)
-{
-    return kube_record_addresses(&f->arena, f->record);
 }
 
 #define HASH "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -121,6 +66,12 @@ static void test_bare(void **state)
         assert_string_equal(v->labels, "{}");
         assert_string_equal(ports(f), "[]");
         assert_string_equal(addresses(f), "");
+        assert_string_equal(kube_record_reached_at(&f->arena, f->record), "");
+        assert_string_equal(kube_record_cluster_ips(&f->arena, f->record), "");
+        assert_string_equal(kube_record_pods(&f->arena, f->record), "");
+        assert_int_equal(kube_record_node_port(f->record, 80), 0);
+        assert_string_equal(v->service_account, "default");
+        assert_false(v->excluded);
         assert_null(kube_record_ns(f->record));
         assert_int_equal(kube_record_size(f->record), 6);
     }
@@ -196,6 +147,7 @@ static void test_service(void **state)
              "\"name\":\"a\\\"b\\\\c\\u0001\"},{}]}}");
     assert_true(v->headless);
     assert_true(v->has_selector);
+    assert_string_equal(v->selector, "{\"a\":\"b\"}");
     assert_string_equal(v->type, "NodePort");
     assert_string_equal(ports(f),
                         "[{\"name\":\"http\",\"port\":80,\"protocol\":\"TCP\"},"
@@ -203,8 +155,27 @@ static void test_service(void **state)
                         "{\"name\":\"a\\\"b\\\\c\\u0001\",\"port\":-7,\"protocol\":\"SCTP\"},{}]");
     v = make(f, KUBE_RECORD_SERVICE, "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"selector\":{}}}");
     assert_false(v->headless || v->has_selector);
+    assert_null(v->selector);
     assert_string_equal(v->type, "ClusterIP");
     assert_string_equal(ports(f), "[]");
+}
+
+/* Without one of its labels it would select what it does not. */
+static void test_selectors_are_whole(void **state)
+{
+    auto_json *obj = json_pack("{s:{s:s}, s:{s:{}}}", "metadata", "name", "x", "spec", "selector");
+    for (int i = 0; i < 1000; i++) {
+        auto_free char *key = xasprintf("key-%03d", i);
+        json_object_set_new(json_object_get(json_object_get(obj, "spec"), "selector"), key,
+                            json_string("0123456789"));
+    }
+    auto_free char *text = json_dumps(obj, 0);
+    const struct kube_view *v = make(*state, KUBE_RECORD_SERVICE, text);
+    assert_true(v->has_selector);
+    assert_null(v->selector);
+    v = make(*state, KUBE_RECORD_SERVICE,
+             "{\"metadata\":{\"name\":\"x\"},\"spec\":{\"selector\":{\"z\":\"1\",\"e\":\"\"}}}");
+    assert_string_equal(v->selector, "{\"e\":\"\",\"z\":\"1\"}");
 }
 
 static void test_endpoint_slice(void **state)
@@ -391,6 +362,7 @@ int main(void)
         T(test_absurd),
         T(test_odd_values_stay_as_they_are),
         T(test_service),
+        T(test_selectors_are_whole),
         T(test_endpoint_slice),
         T(test_namespace),
         T(test_labels_are_bounded),

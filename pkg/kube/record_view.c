@@ -199,13 +199,25 @@ void kube_record_view(const struct kube_record *r, struct kube_view *ret)
         .deleting = flags & KUBE_FLAG_DELETING,
     };
     ret->kind = (enum kube_record_kind)(head(r) >> KUBE_SIZE_BITS & ((1U << KUBE_KIND_BITS) - 1));
-    ret->has_selector = flags & KUBE_FLAG_SELECTOR;
-    ret->headless = flags & KUBE_FLAG_HEADLESS;
+    bool entry = ret->kind == KUBE_RECORD_WORKLOAD_ENTRY; /* some flags are others of it */
+    ret->has_selector = !entry && flags & KUBE_FLAG_SELECTOR;
+    ret->headless = !entry && flags & KUBE_FLAG_HEADLESS;
     ret->terminating = flags & KUBE_FLAG_TERMINATING;
-    ret->available = flags & KUBE_FLAG_AVAILABLE;
+    ret->available = !entry && flags & KUBE_FLAG_AVAILABLE;
+    ret->excluded = flags & KUBE_FLAG_EXCLUDED;
+    ret->selector = field[KUBE_FIELD_SELECTOR];
     ret->type = str_or(field[KUBE_FIELD_TYPE], "ClusterIP");
     ret->labels = str_or(field[KUBE_FIELD_LABELS], "{}");
     ret->service = field[KUBE_FIELD_SERVICE];
+    ret->service_account = str_or(field[KUBE_FIELD_ACCOUNT], "default");
+    ret->group = field[KUBE_FIELD_GROUP];
+    ret->connected = field[KUBE_FIELD_CONNECTED];
+    ret->disconnected = field[KUBE_FIELD_DISCONNECTED];
+    ret->address = field[KUBE_FIELD_ADDRESS];
+    ret->network = field[KUBE_FIELD_NETWORK];
+    ret->probed = entry && flags & KUBE_FLAG_PROBED;
+    ret->healthy = entry && flags & KUBE_FLAG_HEALTHY;
+    ret->unhealthy = entry && flags & KUBE_FLAG_UNHEALTHY;
 }
 
 static const char *take_text(const unsigned char **at)
@@ -277,41 +289,169 @@ char *kube_record_ports(struct arena *a, const struct kube_record *r)
     return arena_strdup(a, b.data);
 }
 
-static void put_address(struct buf *b, const unsigned char **at)
+/* One element of a list of addresses. */
+struct address {
+    const char *text;           /* NULL: it only says whose the next ones are */
+    const char *pod, *hostname; /* NULL: none */
+    char room[INET6_ADDRSTRLEN];
+};
+
+/* NULL when it is empty. */
+static const char *take_name(const unsigned char **at)
 {
-    char text[INET6_ADDRSTRLEN];
-    switch ((enum kube_record_address) * (*at)++) {
+    const char *s = take_text(at);
+    return *s ? s : NULL;
+}
+
+static void take_address(const unsigned char **at, struct address *ret)
+{
+    enum kube_record_address what = (enum kube_record_address) * (*at)++;
+    ret->text = NULL;
+    switch (what) {
     case KUBE_ADDRESS_4:
-        buf_puts(b, inet_ntop(AF_INET, *at, text, sizeof text));
+        ret->text = inet_ntop(AF_INET, *at, ret->room, sizeof ret->room);
         *at += 4;
         break;
     case KUBE_ADDRESS_6:
-        buf_puts(b, inet_ntop(AF_INET6, *at, text, sizeof text));
+        ret->text = inet_ntop(AF_INET6, *at, ret->room, sizeof ret->room);
         *at += 16;
         break;
     case KUBE_ADDRESS_TEXT:
-        buf_puts(b, take_text(at));
+        ret->text = take_text(at);
+        break;
+    case KUBE_ADDRESS_NAMES:
+        ret->pod = take_name(at);
+        ret->hostname = take_name(at);
         break;
     }
-    buf_puts(b, " ");
+}
+
+/* Those of a field, with blanks between. */
+static char *addresses_of(struct arena *a, const struct kube_record *r,
+                          enum kube_record_field field)
+{
+    struct part p;
+    struct address x = {0};
+    auto_buf b = BUF_INIT(TEXT_MAX);
+    if (!find(r, field, &p))
+        return arena_strdup(a, "");
+    for (const unsigned char *at = p.data; at < p.data + p.len;) {
+        take_address(&at, &x);
+        if (x.text)
+            buf_printf(&b, "%s%s", b.len ? " " : "", x.text);
+    }
+    return arena_strdup(a, str_or(b.data, ""));
 }
 
 char *kube_record_addresses(struct arena *a, const struct kube_record *r)
 {
+    return addresses_of(a, r, KUBE_FIELD_ADDRESSES);
+}
+
+char *kube_record_reached_at(struct arena *a, const struct kube_record *r)
+{
+    return addresses_of(a, r, KUBE_FIELD_REACHED);
+}
+
+char *kube_record_cluster_ips(struct arena *a, const struct kube_record *r)
+{
+    return addresses_of(a, r, KUBE_FIELD_CLUSTER_IPS);
+}
+
+int kube_record_node_port(const struct kube_record *r, int port)
+{
     struct part p;
+    if (!find(r, KUBE_FIELD_NODE_PORTS, &p))
+        return 0;
+    for (const unsigned char *at = p.data; at < p.data + p.len;) {
+        uint64_t own = number(&at), node = number(&at);
+        if (own == (uint64_t)port)
+            return (int)node;
+    }
+    return 0;
+}
+
+static const char *copied(struct arena *a, const char *s)
+{
+    return s ? arena_strdup(a, s) : NULL;
+}
+
+static size_t count_addresses(const struct part *p)
+{
+    struct address x = {0};
+    size_t n = 0;
+    for (const unsigned char *at = p->data; at < p->data + p->len; n += x.text != NULL)
+        take_address(&at, &x);
+    return n;
+}
+
+const struct kube_endpoint *kube_record_endpoints(struct arena *a, const struct kube_record *r,
+                                                  size_t *n)
+{
+    struct part p;
+    struct address x = {0};
+    *n = 0;
+    if (!find(r, KUBE_FIELD_ADDRESSES, &p))
+        return NULL;
+    struct kube_endpoint *all = arena_array(a, count_addresses(&p), sizeof *all);
+    for (const unsigned char *at = p.data; at < p.data + p.len;) {
+        take_address(&at, &x);
+        if (x.text)
+            all[(*n)++] = (struct kube_endpoint){arena_strdup(a, x.text), copied(a, x.hostname),
+                                                 copied(a, x.pod)};
+    }
+    return all;
+}
+
+char *kube_record_pods(struct arena *a, const struct kube_record *r)
+{
+    struct part p;
+    struct address x = {0};
     auto_buf b = BUF_INIT(TEXT_MAX);
     if (!find(r, KUBE_FIELD_ADDRESSES, &p))
         return arena_strdup(a, "");
-    const unsigned char *at = p.data;
-    while (at < p.data + p.len)
-        put_address(&b, &at);
-    b.data[b.len - 1] = '\0';
-    return arena_strdup(a, b.data);
+    for (const unsigned char *at = p.data; at < p.data + p.len;) {
+        take_address(&at, &x);
+        if (!x.text && x.pod)
+            buf_printf(&b, "%s%s", b.len ? " " : "", x.pod);
+    }
+    return arena_strdup(a, str_or(b.data, ""));
 }
 
 static bool same_part(const struct part *a, const struct part *b)
 {
     return a->form == b->form && a->len == b->len && memcmp(a->data, b->data, a->len) == 0;
+}
+
+/* The next field but the version; false at the end. */
+static bool next_content(const unsigned char **at, const unsigned char *end, struct part *ret)
+{
+    while (*at < end) {
+        *ret = next(at);
+        if (ret->field != KUBE_FIELD_VERSION)
+            return true;
+    }
+    return false;
+}
+
+/* Fields are always packed in the same order. */
+bool kube_record_same_content(const struct kube_record *a, const struct kube_record *b)
+{
+    const unsigned char *x = first(a), *y = first(b);
+    const unsigned char *x_end = a->bytes + kube_record_size(a);
+    const unsigned char *y_end = b->bytes + kube_record_size(b);
+    struct part p, q;
+    if (flags_of(a) != flags_of(b) || strcmp(kube_record_name(a), kube_record_name(b)) != 0)
+        return false;
+    for (;;) {
+        bool more = next_content(&x, x_end, &p);
+        if (more != next_content(&y, y_end, &q))
+            return false;
+        if (!more)
+            return true;
+        if (p.field != q.field || !same_part(&p, &q))
+            return false;
+    }
 }
 
 int kube_record_compare(const struct kube_record *a, const struct kube_record *b)

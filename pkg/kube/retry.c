@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "kube/retry.h"
 
-static int64_t after_loss(struct kube_retry *r, uint64_t random)
+static int64_t after_loss(struct kube_retry *r, int64_t left_ms, uint64_t random)
 {
     enum { LEAST_MS = 100, MOST_MS = 1000 };
-    if (r->losses >= KUBE_RETRY_LOSSES)
+    int64_t delay = LEAST_MS + (int64_t)(random % (MOST_MS - LEAST_MS + 1));
+    if (r->losses >= KUBE_RETRY_LOSSES || delay >= left_ms)
         return -1;
     r->losses++;
-    return LEAST_MS + (int64_t)(random % (MOST_MS - LEAST_MS + 1));
+    return delay;
 }
 
 static int64_t after_throttle(struct kube_retry *r, int64_t asked_ms)
@@ -20,10 +21,10 @@ static int64_t after_throttle(struct kube_retry *r, int64_t asked_ms)
 }
 
 int64_t kube_retry_delay(struct kube_retry *r, bool reads, const struct http_result *h,
-                         uint64_t random)
+                         int64_t left_ms, uint64_t random)
 {
     if (h->fault == HTTP_UNSENT || (h->fault == HTTP_LOST && reads))
-        return after_loss(r, random);
+        return after_loss(r, left_ms, random);
     if (h->fault == HTTP_OK && (h->status == 429 || h->status == 503) && h->retry_after_ms > 0)
         return after_throttle(r, h->retry_after_ms);
     return -1;

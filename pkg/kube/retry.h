@@ -20,9 +20,10 @@ struct kube_retry {
 };
 
 /* Milliseconds to wait before the request is sent again, or -1: report what happened. reads: the request changes
- * nothing, and may be sent again even when the server may have taken it. */
+ * nothing, and may be sent again even when the server may have taken it. left_ms: what is left of the call's time, in
+ * which all that is lost must be repeated. */
 int64_t kube_retry_delay(struct kube_retry *r, bool reads, const struct http_result *h,
-                         uint64_t random);
+                         int64_t left_ms, uint64_t random);
 
 /* A step of a xorshift generator: for jitter only. *state is not 0. */
 uint64_t kube_random(uint64_t *state);

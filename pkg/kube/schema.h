@@ -20,6 +20,9 @@ enum kube_record_kind {
     KUBE_RECORD_NAMESPACE,
     KUBE_RECORD_DEPLOYMENT,
     KUBE_RECORD_ENDPOINT_SLICE,
+    KUBE_RECORD_INGRESS,
+    KUBE_RECORD_POD,
+    KUBE_RECORD_WORKLOAD_ENTRY, /* Istio's: a machine */
     KUBE_RECORD_KINDS,
 };
 
@@ -96,12 +99,20 @@ enum kube_slot {
     /* Service: spec */
     KUBE_SLOT_SELECTOR, /* key, str */
     KUBE_SLOT_CLUSTER_IP,
+    KUBE_SLOT_CLUSTER_IPS, /* one each */
     KUBE_SLOT_SERVICE_TYPE,
+    KUBE_SLOT_EXTERNAL_IP, /* one each */
+    KUBE_SLOT_EXTERNAL_NAME,
     KUBE_SLOT_PORT, /* BEGIN and END; its fields, also of an EndpointSlice: */
     KUBE_SLOT_PORT_NAME,
     KUBE_SLOT_PORT_PROTOCOL,
     KUBE_SLOT_PORT_APP_PROTOCOL,
     KUBE_SLOT_PORT_NUMBER, /* num */
+    KUBE_SLOT_PORT_NODE,   /* num; of a Service */
+    /* Service, Ingress: status.loadBalancer.ingress */
+    KUBE_SLOT_INGRESS, /* BEGIN and END; its fields: */
+    KUBE_SLOT_INGRESS_IP,
+    KUBE_SLOT_INGRESS_HOSTNAME,
     /* Namespace: status */
     KUBE_SLOT_PHASE,
     /* Deployment: spec, status (num) */
@@ -114,6 +125,17 @@ enum kube_slot {
     KUBE_SLOT_ENDPOINT, /* BEGIN and END; its fields: */
     KUBE_SLOT_ADDRESS,  /* one each */
     KUBE_SLOT_READY,    /* num; absent means ready */
+    KUBE_SLOT_HOSTNAME,
+    KUBE_SLOT_TARGET_KIND,
+    KUBE_SLOT_TARGET_NAME,
+    /* Pod: spec */
+    KUBE_SLOT_SERVICE_ACCOUNT,
+    /* WorkloadEntry: spec, status */
+    KUBE_SLOT_ENTRY_ADDRESS,
+    KUBE_SLOT_ENTRY_NETWORK,
+    KUBE_SLOT_CONDITION, /* BEGIN and END; its fields: */
+    KUBE_SLOT_CONDITION_TYPE,
+    KUBE_SLOT_CONDITION_STATUS,
 };
 
 #endif

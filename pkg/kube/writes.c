@@ -46,10 +46,18 @@ struct kube_call *kube_apply_unforced(struct kube_client *c, const struct gvr *g
 struct kube_call *kube_delete(struct kube_client *c, const struct gvr *gvr, const char *ns,
                               const char *name, const char *uid, kube_call_cb *cb, void *arg)
 {
+    return kube_delete_version(c, gvr, ns, name, uid, NULL, cb, arg);
+}
+
+struct kube_call *kube_delete_version(struct kube_client *c, const struct gvr *gvr, const char *ns,
+                                      const char *name, const char *uid, const char *version,
+                                      kube_call_cb *cb, void *arg)
+{
     auto_free char *path = gvr_path(gvr, ns, name);
     auto_json *options = json_pack("{s:s, s:s, s:s}", "apiVersion", "v1", "kind", "DeleteOptions",
                                    "propagationPolicy", "Background");
     jx_set_str(options, "preconditions.uid", uid);
+    jx_set_str(options, "preconditions.resourceVersion", version);
     auto_free char *body = jx_dump(options);
     struct kube_request q = {
         .method = "DELETE",

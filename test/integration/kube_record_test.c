@@ -10,6 +10,8 @@
 static const struct gvr services = {"", "v1", "services", "Service", true};
 static const struct gvr slices = {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice",
                                   true};
+static const struct gvr ingresses = {"networking.k8s.io", "v1", "ingresses", "Ingress", true};
+static const struct gvr pods = {"", "v1", "pods", "Pod", true};
 static const struct gvr deployments = {"apps", "v1", "deployments", "Deployment", true};
 static const struct gvr roles = {"rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole",
                                  false};
@@ -130,6 +132,8 @@ static void assert_same(const struct kube_record *a, const struct kube_record *b
     assert_same_text(x.labels, y.labels);
     assert_string_equal(kube_record_ports(&arena, a), kube_record_ports(&arena, b));
     assert_string_equal(kube_record_addresses(&arena, a), kube_record_addresses(&arena, b));
+    assert_string_equal(kube_record_pods(&arena, a), kube_record_pods(&arena, b));
+    assert_string_equal(kube_record_reached_at(&arena, a), kube_record_reached_at(&arena, b));
     arena_done(&arena);
     /* The same object and state are the same bytes. */
     assert_int_equal(kube_record_size(a), kube_record_size(b));
@@ -168,7 +172,8 @@ static void assert_all_same(struct fixture *f, const struct records *a, const st
 }
 
 /* The resourceVersion after it: "name@version". Owned. */
-static char *put(struct fixture *f, const struct gvr *g, const char *name, const char *rest)
+static char *put_part(struct fixture *f, const struct gvr *g, const char *name,
+                      const char *subresource, const char *rest)
 {
     auto_answer a = {0};
     auto_free char *api_version = gvr_api_version(g);
@@ -179,10 +184,15 @@ static char *put(struct fixture *f, const struct gvr *g, const char *name, const
         "\"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\",\"x\":\"\\u00e4 "
         "\\\"quoted\\\"\"}},%s}",
         api_version, g->kind, name, rest);
-    apply(f, g, name, NULL, body, &a);
+    apply(f, g, name, subresource, body, &a);
     if (a.failed)
         fail_msg("%s", a.err.msg);
     return xasprintf("%s@%s", name, jx_str(a.body, "metadata.resourceVersion"));
+}
+
+static char *put(struct fixture *f, const struct gvr *g, const char *name, const char *rest)
+{
+    return put_part(f, g, name, NULL, rest);
 }
 
 static void del(struct fixture *f, const struct gvr *g, const char *name)
@@ -229,6 +239,71 @@ static void compare(struct fixture *f, const struct gvr *g, enum kube_record_kin
     del(f, g, listed);
 }
 
+#define BALANCED                                                                                   \
+    "\"status\":{\"loadBalancer\":{\"ingress\":[{\"ip\":\"192.0.2.1\"},{\"hostname\":\"lb."        \
+    "example\"}]}}"
+
+/* The status comes, and is read from both encodings. */
+static void compare_reached(struct fixture *f, const struct gvr *g, enum kube_record_kind kind,
+                            const char *rest, const char *expected)
+{
+    struct seen proto, json;
+    struct arena arena = ARENA_INIT;
+    auto_free char *name = xasprintf("%s-reached", f->ns);
+    start(f, &proto, g, kind, false);
+    start(f, &json, g, kind, true);
+    free(put(f, g, name, rest));
+    auto_free char *told = put_part(f, g, name, "status", BALANCED);
+    wait_for(f, &proto, told);
+    wait_for(f, &json, told);
+    assert_all_same(f, &proto.records, &json.records);
+    const struct kube_record *r = records_find(&proto.records, f->ns, name);
+    assert_string_equal(kube_record_reached_at(&arena, r), expected);
+    if (kind == KUBE_RECORD_SERVICE) {
+        assert_in_range(kube_record_node_port(r, 15443), 30000, 32767);
+        assert_true(str_starts(kube_record_cluster_ips(&arena, r), "10.99."));
+    }
+    arena_done(&arena);
+    stop(&proto);
+    stop(&json);
+    del(f, g, name);
+}
+
+static void test_reached_service(void **state)
+{
+    compare_reached(
+        *state, &services, KUBE_RECORD_SERVICE,
+        "\"spec\":{\"type\":\"LoadBalancer\",\"selector\":{\"a\":\"b\"},\"externalIPs\":["
+        "\"192.0.2.9\"],\"ports\":[{\"name\":\"tls\",\"port\":15443}]}",
+        "192.0.2.1 lb.example 192.0.2.9");
+}
+
+static void test_ingress(void **state)
+{
+    compare_reached(
+        *state, &ingresses, KUBE_RECORD_INGRESS,
+        "\"spec\":{\"defaultBackend\":{\"service\":{\"name\":\"s\",\"port\":{\"number\":80}}}"
+        "}",
+        "192.0.2.1 lb.example");
+}
+
+static void test_pod(void **state)
+{
+    static const char spec[] =
+        "\"spec\":{\"serviceAccountName\":\"a\",\"containers\":[{\"name\":\"c\","
+        "\"image\":\"%s\"}]}";
+    auto_free char *one = xasprintf(spec, "i");
+    auto_free char *two = xasprintf(spec, "j");
+    compare(*state, &pods, KUBE_RECORD_POD, one, two);
+}
+
+static void test_external_name(void **state)
+{
+    compare(*state, &services, KUBE_RECORD_SERVICE,
+            "\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"a.example\"}",
+            "\"spec\":{\"type\":\"ExternalName\",\"externalName\":\"b.example\"}");
+}
+
 static void test_service(void **state)
 {
     compare(*state, &services, KUBE_RECORD_SERVICE,
@@ -240,12 +315,14 @@ static void test_service(void **state)
 
 static void test_endpoint_slice(void **state)
 {
-    compare(*state, &slices, KUBE_RECORD_ENDPOINT_SLICE,
-            "\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.1.2.3\"],"
-            "\"conditions\":{\"ready\":true}},{\"addresses\":[\"10.1.2.4\"],\"conditions\":"
-            "{\"ready\":false}},{\"addresses\":[\"10.1.2.5\"]}],\"ports\":[{\"name\":\"http\","
-            "\"port\":80,\"protocol\":\"TCP\"}]",
-            "\"addressType\":\"IPv4\",\"endpoints\":[],\"ports\":[]");
+    compare(
+        *state, &slices, KUBE_RECORD_ENDPOINT_SLICE,
+        "\"addressType\":\"IPv4\",\"endpoints\":[{\"addresses\":[\"10.1.2.3\"],\"hostname\":\"h\","
+        "\"targetRef\":{\"kind\":\"Pod\",\"namespace\":\"n\",\"name\":\"p\"},"
+        "\"conditions\":{\"ready\":true}},{\"addresses\":[\"10.1.2.4\"],\"conditions\":"
+        "{\"ready\":false}},{\"addresses\":[\"10.1.2.5\"]}],\"ports\":[{\"name\":\"http\","
+        "\"port\":80,\"protocol\":\"TCP\"}]",
+        "\"addressType\":\"IPv4\",\"endpoints\":[],\"ports\":[]");
 }
 
 static void test_namespace(void **state)
@@ -343,6 +420,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_service),
+        cmocka_unit_test(test_reached_service),
+        cmocka_unit_test(test_external_name),
+        cmocka_unit_test(test_ingress),
+        cmocka_unit_test(test_pod),
         cmocka_unit_test(test_endpoint_slice),
         cmocka_unit_test(test_namespace),
         cmocka_unit_test(test_deployment),

@@ -35,12 +35,15 @@ var (
 	mapEntry  = shape{0: nil, 1: nil}
 	timestamp = shape{0: nil}
 	metaShape = shape{8: timestamp, 9: timestamp, 11: mapEntry, 12: mapEntry, 17: {7: leaf}}
+	balanced  = shape{1: {1: leaf}} // a status with loadBalancer.ingress
 	shapes    = map[kind]shape{
 		kindMeta:          {1: metaShape},
-		kindService:       {1: metaShape, 2: {1: leaf, 2: mapEntry}},
+		kindService:       {1: metaShape, 2: {1: leaf, 2: mapEntry}, 3: balanced},
 		kindNamespace:     {1: metaShape, 3: leaf},
 		kindDeployment:    {1: metaShape, 2: leaf, 3: leaf},
-		kindEndpointSlice: {1: metaShape, 2: {2: leaf}, 3: leaf},
+		kindEndpointSlice: {1: metaShape, 2: {2: leaf, 4: leaf}, 3: leaf},
+		kindIngress:       {1: metaShape, 3: balanced},
+		kindPod:           {1: metaShape, 2: leaf},
 	}
 )
 

@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -30,6 +31,8 @@ const (
 	kindNamespace
 	kindDeployment
 	kindEndpointSlice
+	kindIngress
+	kindPod
 	kinds
 )
 
@@ -45,6 +48,7 @@ func init() {
 	utilruntime.Must(corev1.AddToScheme(scheme))
 	utilruntime.Must(appsv1.AddToScheme(scheme))
 	utilruntime.Must(discoveryv1.AddToScheme(scheme))
+	utilruntime.Must(networkingv1.AddToScheme(scheme))
 	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
 }
 
@@ -56,6 +60,10 @@ func newObject(k kind) runtime.Object {
 		return &appsv1.Deployment{}
 	case kindEndpointSlice:
 		return &discoveryv1.EndpointSlice{}
+	case kindIngress:
+		return &networkingv1.Ingress{}
+	case kindPod:
+		return &corev1.Pod{}
 	}
 	return &corev1.Service{}
 }
@@ -68,6 +76,10 @@ func newList(k kind) runtime.Object {
 		return &appsv1.DeploymentList{}
 	case kindEndpointSlice:
 		return &discoveryv1.EndpointSliceList{}
+	case kindIngress:
+		return &networkingv1.IngressList{}
+	case kindPod:
+		return &corev1.PodList{}
 	}
 	return &corev1.ServiceList{}
 }
@@ -94,6 +106,12 @@ func newGenerator(r *rand.Rand) *generator {
 		},
 		func(x *runtime.RawExtension, c randfill.Continue) { x.Raw = []byte(`{}`) },
 		func(x *corev1.PodTemplateSpec, c randfill.Continue) { c.Fill(&x.ObjectMeta) },
+		func(x *corev1.PodSpec, c randfill.Continue) {
+			c.Fill(&x.ServiceAccountName)
+			c.Fill(&x.NodeName)
+			c.Fill(&x.NodeSelector)
+		},
+		func(x *corev1.PodStatus, c randfill.Continue) { c.Fill(&x.Conditions) },
 		func(x *metav1.TypeMeta, c randfill.Continue) {},
 		func(s *string, c randfill.Continue) {
 			if c.Intn(2) == 0 {

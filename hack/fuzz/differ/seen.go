@@ -13,6 +13,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -37,16 +38,21 @@ type object struct {
 	Replicas                            *int64
 	Observed, Updated, Available        int64
 	Endpoints                           []endpoint
+	ClusterIPs, ExternalIPs             []string
+	ExternalName, Account               string
+	Ingress                             []ingress
 }
 
 type manager struct{ Name, Operation, Subresource, Fields string }
 type port struct {
 	Name, Protocol, AppProtocol string
-	Number                      int64
+	Number, Node                int64
 }
+type ingress struct{ IP, Hostname string }
 type endpoint struct {
-	Addresses []string
-	Ready     *bool
+	Addresses                  []string
+	Ready                      *bool
+	Hostname, Target, Referent string
 }
 
 // Prints in what s, which is Go's, is not as ours.
@@ -208,6 +214,10 @@ func (o *object) add(v value) {
 		o.Type = v.text
 	case "phase":
 		o.Phase = v.text
+	case "externalName":
+		o.ExternalName = v.text
+	case "serviceAccount":
+		o.Account = v.text
 	case "addressType":
 		o.AddressType = v.text
 	case "replicas":
@@ -249,6 +259,26 @@ func (o *object) addToList(v value) {
 		o.Ports[len(o.Ports)-1].Protocol = v.text
 	case "port.appProtocol":
 		o.Ports[len(o.Ports)-1].AppProtocol = v.text
+	case "port.node":
+		o.Ports[len(o.Ports)-1].Node = int64(int32(v.num))
+	case "clusterIPs":
+		o.ClusterIPs = append(o.ClusterIPs, v.text)
+	case "externalIP":
+		o.ExternalIPs = append(o.ExternalIPs, v.text)
+	case "ingress":
+		if begin {
+			o.Ingress = append(o.Ingress, ingress{})
+		}
+	case "ingress.ip":
+		o.Ingress[len(o.Ingress)-1].IP = v.text
+	case "ingress.hostname":
+		o.Ingress[len(o.Ingress)-1].Hostname = v.text
+	case "hostname":
+		o.Endpoints[len(o.Endpoints)-1].Hostname = v.text
+	case "target.kind":
+		o.Endpoints[len(o.Endpoints)-1].Target = v.text
+	case "target.name":
+		o.Endpoints[len(o.Endpoints)-1].Referent = v.text
 	case "port.number":
 		o.Ports[len(o.Ports)-1].Number = int64(int32(v.num))
 	case "endpoint":
@@ -315,8 +345,24 @@ func ofObject(k kind, obj runtime.Object) object {
 		}
 		o.Selector, o.ClusterIP, o.Type = entries(x.Spec.Selector), x.Spec.ClusterIP, string(x.Spec.Type)
 		for _, p := range x.Spec.Ports {
-			o.Ports = append(o.Ports, port{p.Name, string(p.Protocol), text(p.AppProtocol), int64(p.Port)})
+			o.Ports = append(o.Ports, port{p.Name, string(p.Protocol), text(p.AppProtocol), int64(p.Port), int64(p.NodePort)})
 		}
+		o.ClusterIPs = append(o.ClusterIPs, x.Spec.ClusterIPs...)
+		o.ExternalIPs = append(o.ExternalIPs, x.Spec.ExternalIPs...)
+		o.ExternalName = x.Spec.ExternalName
+		for _, i := range x.Status.LoadBalancer.Ingress {
+			o.Ingress = append(o.Ingress, ingress{i.IP, i.Hostname})
+		}
+		return o
+	case *networkingv1.Ingress:
+		o := ofMeta(&x.ObjectMeta)
+		for _, i := range x.Status.LoadBalancer.Ingress {
+			o.Ingress = append(o.Ingress, ingress{i.IP, i.Hostname})
+		}
+		return o
+	case *corev1.Pod:
+		o := ofMeta(&x.ObjectMeta)
+		o.Account = x.Spec.ServiceAccountName
 		return o
 	case *corev1.Namespace:
 		o := ofMeta(&x.ObjectMeta)
@@ -342,7 +388,10 @@ func ofObject(k kind, obj runtime.Object) object {
 			o.Ports = append(o.Ports, y)
 		}
 		for _, e := range x.Endpoints {
-			y := endpoint{Ready: e.Conditions.Ready}
+			y := endpoint{Ready: e.Conditions.Ready, Hostname: text(e.Hostname)}
+			if e.TargetRef != nil {
+				y.Target, y.Referent = e.TargetRef.Kind, e.TargetRef.Name
+			}
 			y.Addresses = append(y.Addresses, e.Addresses...)
 			o.Endpoints = append(o.Endpoints, y)
 		}

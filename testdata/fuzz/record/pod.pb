@@ -1,0 +1,3 @@
+
+
+pn	Baccount
