@@ -97,7 +97,7 @@ static void act_on_crd(struct sim_cluster *c, struct sim_collection *at, const j
     serve(c, crd);
 }
 
-/* --- Deployments, Services --- */
+/* --- Deployments, Services, Ingresses --- */
 
 static void act_on_deployment(struct sim_cluster *c, struct sim_collection *at, const json_t *old)
 {
@@ -128,22 +128,33 @@ static void act_on_deployment(struct sim_cluster *c, struct sim_collection *at, 
     sim_istiod_act(c, d);
 }
 
-static void act_on_service(struct sim_cluster *c, struct sim_collection *at, const json_t *old)
+enum { BALANCERS = 64, OCTET = 250 };
+
+/* Of 100.64.0.0/10: another one for each Service and each Ingress of all clusters, since gateways of several clusters
+ * meet in one mesh. */
+static char *next_balancer(struct sim_cluster *c)
 {
-    auto_json *s = copy_of(old);
-    bool wants = str_eq(jx_str(s, "spec.type"), "LoadBalancer");
-    bool has = json_array_size(jx_get(s, "status.loadBalancer.ingress")) > 0;
-    if (wants == has)
+    uint32_t n = c->next_balancer++ % BALANCERS;
+    return xasprintf("100.%u.%u.%u", 64 + n, c->number / OCTET % OCTET, c->number % OCTET + 1);
+}
+
+/* Gives it an address, or takes it away. */
+static void balance(struct sim_cluster *c, struct sim_collection *at, const json_t *old, bool wants)
+{
+    auto_json *o = copy_of(old);
+    if (wants == (json_array_size(jx_get(o, "status.loadBalancer.ingress")) > 0))
         return;
     char now[CLOCK_RFC3339_MAX];
     sim_now(now);
-    uint32_t n = wants ? ++c->next_port : 0;
-    auto_free char *ip = xasprintf("198.18.%u.%u", n / 250 % 250, n % 250 + 1);
-    json_object_set_new(s, "status",
-                        wants ? json_pack("{s:{s:[{s:s, s:s}]}}", "loadBalancer", "ingress", "ip",
-                                          ip, "ipMode", "VIP")
-                              : json_pack("{s:{}}", "loadBalancer"));
-    put_status(c, at, old, s, "cloud-controller-manager", now);
+    json_t *balancer = json_object();
+    if (wants) {
+        bool service = str_eq(at->kind->kind, "Service");
+        auto_free char *ip = next_balancer(c);
+        json_object_set_new(balancer, "ingress",
+                            json_pack("[{s:s, s:s*}]", "ip", ip, "ipMode", service ? "VIP" : NULL));
+    }
+    json_object_set_new(o, "status", json_pack("{s:o}", "loadBalancer", balancer));
+    put_status(c, at, old, o, "cloud-controller-manager", now);
 }
 
 void sim_cluster_act(struct sim_cluster *c, struct sim_collection *at, const json_t *tree)
@@ -156,5 +167,7 @@ void sim_cluster_act(struct sim_cluster *c, struct sim_collection *at, const jso
     else if (c->sim->opts.act && str_eq(k->kind, "Deployment") && str_eq(k->group, "apps"))
         act_on_deployment(c, at, tree);
     else if (c->sim->opts.act && str_eq(k->kind, "Service") && !*k->group)
-        act_on_service(c, at, tree);
+        balance(c, at, tree, str_eq(jx_str(tree, "spec.type"), "LoadBalancer"));
+    else if (c->sim->opts.act && str_eq(k->kind, "Ingress"))
+        balance(c, at, tree, true);
 }

@@ -135,34 +135,10 @@ void sim_fail(struct sim_call *c, int code, const char *reason, json_t *details,
     answer_status(c, code, sim_status(code, reason, details, text));
 }
 
-static const char *reason_of(int code)
-{
-    switch (code) {
-    case 400:
-        return "BadRequest";
-    case 401:
-        return "Unauthorized";
-    case 403:
-        return "Forbidden";
-    case 404:
-        return "NotFound";
-    case 409:
-        return "Conflict";
-    case 410:
-        return "Expired";
-    case 415:
-        return "UnsupportedMediaType";
-    case 422:
-        return "Invalid";
-    default:
-        return NULL;
-    }
-}
-
 void sim_fail_err(struct sim_call *c, const struct err *err)
 {
     int code = err->code >= 400 ? err->code : 422;
-    sim_fail(c, code, reason_of(code), NULL, "%s", err->msg);
+    sim_fail(c, code, sim_status_reason(code), NULL, "%s", err->msg);
 }
 
 void sim_fail_route(struct sim_call *c)

@@ -276,7 +276,30 @@ static void test_act(void **state)
            "\"port\":80}]}}");
     auto_json *s = get(f, 200, NS "/default/services/s");
     assert_int_equal(json_array_size(jx_get(s, "status.loadBalancer.ingress")), 1);
+    check_str(json_array_get(jx_get(s, "status.loadBalancer.ingress"), 0), "ip", "100.64.0.1");
     check_str(s, "spec.clusterIP", "10.96.0.1");
+    static const char ingresses[] = "/apis/networking.k8s.io/v1/namespaces/default/ingresses";
+    do_ask(f, 201, "POST", ingresses, NULL,
+           "{\"metadata\":{\"name\":\"i\"},\"spec\":{\"defaultBackend\":{\"service\":{\"name\":"
+           "\"s\",\"port\":{\"number\":80}}}}}");
+    auto_json *i = get(f, 200, "/apis/networking.k8s.io/v1/namespaces/default/ingresses/i");
+    check_str(json_array_get(jx_get(i, "status.loadBalancer.ingress"), 0), "ip", "100.65.0.1");
+}
+
+/* Addresses of two clusters' gateways are never the same. */
+static void test_act_in_two_clusters(void **state)
+{
+    struct api *f = *state;
+    struct err err;
+    int status;
+    static const char service[] = "{\"metadata\":{\"name\":\"s\"},\"spec\":{\"type\":"
+                                  "\"LoadBalancer\",\"ports\":[{\"port\":80}]}}";
+    assert_int_equal(kubesim_add_cluster(f->sim, "two", &err), 0);
+    auto_json *made =
+        kubesim_do(f->sim, "two", "POST", NS "/default/services", NULL, service, &status);
+    assert_int_equal(status, 201);
+    auto_json *s = kubesim_do(f->sim, "two", "GET", NS "/default/services/s", NULL, NULL, &status);
+    check_str(json_array_get(jx_get(s, "status.loadBalancer.ingress"), 0), "ip", "100.64.0.2");
 }
 
 int main(void)
@@ -295,6 +318,7 @@ int main(void)
         TEST(test_tokens),
         TEST(test_dump),
         cmocka_unit_test_setup_teardown(test_act, setup_acting, api_teardown),
+        cmocka_unit_test_setup_teardown(test_act_in_two_clusters, setup_acting, api_teardown),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -20,7 +20,8 @@ struct sim_cluster {
     struct sim_collection *collections; /* by kind */
     struct sim_kind *custom;            /* by the name of the CustomResourceDefinition */
     struct sim_collection *dropped;     /* of kinds that are no longer served */
-    uint32_t next_ip, next_port;
+    uint32_t number; /* among the clusters, in the order in which they were added */
+    uint32_t next_ip, next_port, next_balancer;
     struct kubesim_stats stats;
     UT_hash_handle hh; /* by name */
 };

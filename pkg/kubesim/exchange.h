@@ -31,7 +31,7 @@ enum sim_fault_kind {
     SIM_FAULT_SILENCE, /* a watch: open, but nothing is ever sent from the next event on */
     /* of a watch, done by the API: */
     SIM_FAULT_DUPLICATE, /* each event twice */
-    SIM_FAULT_REORDER,   /* the next two events change places */
+    SIM_FAULT_REORDER,   /* the next two events change places, if they come one after the other */
     SIM_FAULT_EXPIRE,    /* an ERROR event with 410 in place of the next event */
 };
 
@@ -62,6 +62,9 @@ struct sim_rule {
  * The strings of *ret are its own: sim_rule_done. An error (ERR_INVALID) names the word. */
 int sim_rule_parse(const char *text, struct sim_rule *ret, struct err *err);
 void sim_rule_done(struct sim_rule *r);
+
+/* metav1.StatusReason of an HTTP status; NULL when there is none. */
+const char *sim_status_reason(int status);
 
 /* --- one request --- */
 

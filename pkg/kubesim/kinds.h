@@ -19,10 +19,11 @@ enum sim_trait {
     SIM_CONDITIONAL = 1 << 5, /* PUT needs a resourceVersion */
     SIM_NO_COLLECTION = 1 << 6 /* no DELETECOLLECTION */,
     SIM_CUSTOM = 1 << 7,
-    SIM_DNS_LABEL = 1 << 8,     /* names are DNS labels (RFC 1035 or 1123), not subdomains */
-    SIM_PATH_NAME = 1 << 9,     /* names are any path segment */
-    SIM_COUNTS_NOTES = 1 << 11, /* its generation counts changes of annotations, too */
-    SIM_DYING = 1 << 10,        /* the CustomResourceDefinition is being deleted */
+    SIM_DNS_LABEL = 1 << 8,      /* names are DNS labels (RFC 1035 or 1123), not subdomains */
+    SIM_PATH_NAME = 1 << 9,      /* names are any path segment */
+    SIM_DYING = 1 << 10,         /* the CustomResourceDefinition is being deleted */
+    SIM_COUNTS_NOTES = 1 << 11,  /* its generation counts changes of annotations, too */
+    SIM_COUNTS_LABELS = 1 << 12, /* likewise of labels */
 };
 
 struct sim_text;

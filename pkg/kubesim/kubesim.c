@@ -151,6 +151,7 @@ int kubesim_add_cluster(struct kubesim *s, const char *name, struct err *err)
     c->name = xstrdup(name);
     c->sim = s;
     c->version = 1;
+    c->number = HASH_COUNT(s->clusters);
     HASH_ADD_KEYPTR(hh, s->clusters, c->name, strlen(c->name), c);
     for (size_t i = 0; i < sizeof namespaces / sizeof *namespaces; i++)
         add_namespace(c, namespaces[i]);

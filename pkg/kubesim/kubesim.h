@@ -18,8 +18,8 @@ struct kubesim_opts {
     int port;            /* 0: a free one */
     unsigned history; /* events kept per collection; older resourceVersions are 410 Gone. 0: 1000 */
     int bookmark_ms;  /* between bookmarks of a watch; 0: 60000 */
-    /* Deployments become available, LoadBalancer Services get an address: what controllers of a real cluster would do
-     * and ours waits for. A Namespace's deletion removes what is in it. Always on for the last. */
+    /* Deployments become available, LoadBalancer Services and Ingresses get an address: what controllers of a real
+     * cluster would do and ours waits for. A Namespace's deletion removes what is in it. Always on for the last. */
     bool act;
     /* Called with each request that the API gets, before it is worked on; or NULL. */
     void (*seen)(void *arg, const struct sim_request *q);

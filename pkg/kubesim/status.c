@@ -45,6 +45,12 @@ const char *sim_status_line(int status)
     return word_of(status)->phrase;
 }
 
+const char *sim_status_reason(int status)
+{
+    const char *reason = word_of(status)->reason;
+    return *reason ? reason : NULL;
+}
+
 char *sim_status_text(int status, const char *message, int retry_after_s)
 {
     json_t *details =

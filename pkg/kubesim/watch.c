@@ -15,6 +15,8 @@ enum {
     EVENT_MAX = 64 * 1024 * 1024,
     TIMEOUT_MIN_S = 1800,    /* when the client names none: from this to its double */
     LAST_BOOKMARK_MS = 2000, /* before the end */
+    HELD_MS =
+        500, /* an event to be told after the next one is told when there is none: no server keeps one back */
 };
 
 static const char *const type_names[] = {
@@ -183,12 +185,24 @@ static void send_expired(struct sim_watch *w, const char *message)
 
 /* --- faults --- */
 
+static void schedule(struct sim_watch *w);
+
+static bool release(struct sim_watch *w)
+{
+    w->fault.kind = SIM_FAULT_NONE;
+    bool alive = send_bytes(w, &w->held);
+    if (alive)
+        buf_done(&w->held);
+    return alive;
+}
+
 static bool deliver(struct sim_watch *w, struct buf *b)
 {
     enum sim_fault_kind kind = w->fault.kind;
     if (kind == SIM_FAULT_REORDER && !w->held.data) {
         w->held = *b;
         *b = BUF_INIT(EVENT_MAX);
+        schedule(w);
         return true;
     }
     if (kind == SIM_FAULT_EXPIRE) {
@@ -197,11 +211,7 @@ static bool deliver(struct sim_watch *w, struct buf *b)
     }
     if (!send_bytes(w, b) || (kind == SIM_FAULT_DUPLICATE && !send_bytes(w, b)))
         return false;
-    if (kind == SIM_FAULT_REORDER) {
-        w->fault.kind = SIM_FAULT_NONE;
-        return send_bytes(w, &w->held);
-    }
-    return true;
+    return kind != SIM_FAULT_REORDER || release(w);
 }
 
 /* --- what an event means to a watch --- */
@@ -239,12 +249,15 @@ void sim_watches_notify(struct sim_cluster *c, struct sim_collection *at, const 
 
 /* --- the clock --- */
 
-static void schedule(struct sim_watch *w);
-
 static void on_timer(uv_timer_t *t)
 {
     struct sim_watch *w = t->data;
     uint64_t now = uv_now(w->timer.loop);
+    if (w->held.data) {
+        if (release(w))
+            schedule(w);
+        return;
+    }
     if (now >= w->deadline) {
         end(w);
         return;
@@ -260,6 +273,8 @@ static void schedule(struct sim_watch *w)
         at = now + w->bookmark_ms;
     if (w->bookmarks && at + LAST_BOOKMARK_MS > w->deadline && now + LAST_BOOKMARK_MS < w->deadline)
         at = w->deadline - LAST_BOOKMARK_MS;
+    if (w->held.data)
+        at = now + HELD_MS;
     uv_timer_start(&w->timer, on_timer, at > now ? at - now : 0, 0);
 }
 

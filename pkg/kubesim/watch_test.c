@@ -264,6 +264,10 @@ static void test_faults(void **state)
     make(f, "c", "x");
     check_fault(f, SIM_FAULT_DUPLICATE, 4, "ADDED a\nADDED a\nADDED b\nADDED b\n");
     check_fault(f, SIM_FAULT_REORDER, 3, "ADDED b\nADDED a\nADDED c\n");
+    struct sim_rule alone = {.method = "WATCH", .times = 1, .fault = {.kind = SIM_FAULT_REORDER}};
+    unsigned id = kubesim_add_rule(f->sim, &alone);
+    check_events(f, "&fieldSelector=metadata.name%3Db&resourceVersion=1", 1, "ADDED b\n");
+    kubesim_remove_rule(f->sim, id);
     check_fault(f, SIM_FAULT_EXPIRE, 0,
                 "ERROR The resourceVersion for the provided watch is too old.\n");
 }

@@ -399,15 +399,20 @@ static bool same(const json_t *a, const json_t *b)
            same_fields(json_object_get(am, "managedFields"), json_object_get(bm, "managedFields"));
 }
 
+static bool differ(const json_t *a, const json_t *b, const char *path)
+{
+    const json_t *x = jx_get(a, path), *y = jx_get(b, path);
+    return (x || y) && !json_equal(x, y);
+}
+
 static void count_generation(struct sim_call *c, json_t *tree, const json_t *old)
 {
     bool has_status = sim_serves_status(c->kind, c->version);
     bool counted = c->kind->traits & SIM_GENERATION;
-    const json_t *now = jx_get(tree, "metadata.annotations");
-    const json_t *before = jx_get(old, "metadata.annotations");
-    bool notes =
-        (c->kind->traits & SIM_COUNTS_NOTES) && (now || before) && !json_equal(now, before);
-    if (counted && (notes || !same_but(tree, old, "metadata", has_status ? "status" : NULL)))
+    bool noted =
+        ((c->kind->traits & SIM_COUNTS_NOTES) && differ(tree, old, "metadata.annotations")) ||
+        ((c->kind->traits & SIM_COUNTS_LABELS) && differ(tree, old, "metadata.labels"));
+    if (counted && (noted || !same_but(tree, old, "metadata", has_status ? "status" : NULL)))
         jx_set_new(tree, "metadata.generation",
                    json_integer(jx_int(old, "metadata.generation", 0) + 1));
 }
