@@ -313,7 +313,7 @@ static void test_other_kinds(void **state)
     json_decref(g);
     json_decref(w);
     json_decref(t);
-    assert_int_equal(gateway->spec.exposure, API_GATEWAY_EXPOSURE_LOAD_BALANCER);
+    assert_int_equal(gateway->spec.exposure, API_GATEWAY_EXPOSURE_UNSET);
     assert_string_equal(gateway->spec.routes[0].path, "/");
     assert_string_equal(gateway->spec.class, "nginx");
     assert_int_equal(group->spec.token_ttl_seconds, 3600);

@@ -38,10 +38,13 @@ static const struct api_field api_member_cluster_spec_fields[] = {
     {.name = "clusterProfileRef", .type = API_OBJECT, .offset = offsetof(struct api_member_cluster_spec, cluster_profile_ref), .sub = &api_member_cluster_cluster_profile_ref_table},
     {.name = "inCluster", .type = API_JSON, .offset = offsetof(struct api_member_cluster_spec, in_cluster)},
     {.name = "network", .type = API_STRING, .offset = offsetof(struct api_member_cluster_spec, network), .min = 1, .max = 63},
+    {.name = "clusterSet", .type = API_STRING, .offset = offsetof(struct api_member_cluster_spec, cluster_set), .min = 1, .max = 40},
+    {.name = "podCIDRs", .type = API_LIST_STRING, .offset = offsetof(struct api_member_cluster_spec, pod_cid_rs), .n_offset = offsetof(struct api_member_cluster_spec, n_pod_cid_rs), .max = 16},
+    {.name = "serviceCIDRs", .type = API_LIST_STRING, .offset = offsetof(struct api_member_cluster_spec, service_cid_rs), .n_offset = offsetof(struct api_member_cluster_spec, n_service_cid_rs), .max = 16},
     {.name = "locality", .type = API_STRING, .offset = offsetof(struct api_member_cluster_spec, locality), .max = 128},
     {.name = "advertisedServer", .type = API_STRING, .offset = offsetof(struct api_member_cluster_spec, advertised_server), .max = 253},
 };
-static const struct api_struct api_member_cluster_spec_table = {api_member_cluster_spec_fields, 8, sizeof(struct api_member_cluster_spec)};
+static const struct api_struct api_member_cluster_spec_table = {api_member_cluster_spec_fields, 11, sizeof(struct api_member_cluster_spec)};
 
 static const struct api_object api_member_cluster_object = {
     .gvr = &api_gvrs[API_KIND_MEMBER_CLUSTER],
@@ -96,6 +99,13 @@ const char *api_mesh_trust_issuer_ref_kind_name(enum api_mesh_trust_issuer_ref_k
     return api_enum_name(&api_mesh_trust_issuer_ref_kind_table, (int)v);
 }
 
+static const char *const api_mesh_imports_names_names[] = {NULL, "Same", "Foreign", "None"};
+static const struct api_enum api_mesh_imports_names_table = {api_mesh_imports_names_names, 4};
+const char *api_mesh_imports_names_name(enum api_mesh_imports_names v)
+{
+    return api_enum_name(&api_mesh_imports_names_table, (int)v);
+}
+
 static const char *const api_mesh_update_type_names[] = {NULL, "InPlace", "Canary"};
 static const struct api_enum api_mesh_update_type_table = {api_mesh_update_type_names, 3};
 const char *api_mesh_update_type_name(enum api_mesh_update_type v)
@@ -142,8 +152,9 @@ static const struct api_struct api_mesh_dns_entries_namespace_selector_table = {
 static const struct api_field api_mesh_dns_entries_fields[] = {
     {.name = "mode", .type = API_ENUM, .offset = offsetof(struct api_mesh_dns_entries, mode), .values = &api_mesh_dns_entries_mode_table, .def_number = API_MESH_DNS_ENTRIES_MODE_INJECTED},
     {.name = "namespaceSelector", .type = API_OBJECT, .offset = offsetof(struct api_mesh_dns_entries, namespace_selector), .sub = &api_mesh_dns_entries_namespace_selector_table},
+    {.name = "createNamespaces", .type = API_BOOL, .offset = offsetof(struct api_mesh_dns_entries, create_namespaces)},
 };
-static const struct api_struct api_mesh_dns_entries_table = {api_mesh_dns_entries_fields, 2, sizeof(struct api_mesh_dns_entries)};
+static const struct api_struct api_mesh_dns_entries_table = {api_mesh_dns_entries_fields, 3, sizeof(struct api_mesh_dns_entries)};
 
 static const struct api_field api_mesh_clusters_fields[] = {
     {.name = "name", .type = API_STRING, .offset = offsetof(struct api_mesh_clusters, name), .required = true, .min = 1, .max = 40},
@@ -151,8 +162,9 @@ static const struct api_field api_mesh_clusters_fields[] = {
     {.name = "primary", .type = API_STRING, .offset = offsetof(struct api_mesh_clusters, primary), .min = 1, .max = 40},
     {.name = "istiod", .type = API_OBJECT, .offset = offsetof(struct api_mesh_clusters, istiod), .sub = &api_mesh_istiod_table},
     {.name = "meshConfig", .type = API_JSON, .offset = offsetof(struct api_mesh_clusters, mesh_config)},
+    {.name = "adopt", .type = API_BOOL, .offset = offsetof(struct api_mesh_clusters, adopt)},
 };
-static const struct api_struct api_mesh_clusters_table = {api_mesh_clusters_fields, 5, sizeof(struct api_mesh_clusters)};
+static const struct api_struct api_mesh_clusters_table = {api_mesh_clusters_fields, 6, sizeof(struct api_mesh_clusters)};
 
 static const struct api_field api_mesh_cluster_selector_fields[] = {
     {.name = "matchLabels", .type = API_MAP_STRING, .offset = offsetof(struct api_mesh_cluster_selector, match_labels), .max = 16},
@@ -184,6 +196,12 @@ static const struct api_field api_mesh_exports_fields[] = {
 };
 static const struct api_struct api_mesh_exports_table = {api_mesh_exports_fields, 3, sizeof(struct api_mesh_exports)};
 
+static const struct api_field api_mesh_imports_fields[] = {
+    {.name = "mesh", .type = API_STRING, .offset = offsetof(struct api_mesh_imports, mesh), .required = true, .min = 1, .max = 40},
+    {.name = "names", .type = API_ENUM, .offset = offsetof(struct api_mesh_imports, names), .values = &api_mesh_imports_names_table, .def_number = API_MESH_IMPORTS_NAMES_SAME},
+};
+static const struct api_struct api_mesh_imports_table = {api_mesh_imports_fields, 2, sizeof(struct api_mesh_imports)};
+
 static const struct api_field api_mesh_update_fields[] = {
     {.name = "type", .type = API_ENUM, .offset = offsetof(struct api_mesh_update, type), .values = &api_mesh_update_type_table, .def_number = API_MESH_UPDATE_TYPE_CANARY},
 };
@@ -205,9 +223,10 @@ static const struct api_field api_mesh_spec_fields[] = {
     {.name = "dataPlane", .type = API_ENUM, .offset = offsetof(struct api_mesh_spec, data_plane), .values = &api_mesh_data_plane_table, .def_number = API_MESH_DATA_PLANE_SIDECAR},
     {.name = "trust", .type = API_OBJECT, .offset = offsetof(struct api_mesh_spec, trust), .sub = &api_mesh_trust_table},
     {.name = "exports", .type = API_LIST_OBJECT, .offset = offsetof(struct api_mesh_spec, exports), .n_offset = offsetof(struct api_mesh_spec, n_exports), .sub = &api_mesh_exports_table, .max = 64},
+    {.name = "imports", .type = API_LIST_OBJECT, .offset = offsetof(struct api_mesh_spec, imports), .n_offset = offsetof(struct api_mesh_spec, n_imports), .sub = &api_mesh_imports_table, .max = 16},
     {.name = "update", .type = API_OBJECT, .offset = offsetof(struct api_mesh_spec, update), .sub = &api_mesh_update_table},
 };
-static const struct api_struct api_mesh_spec_table = {api_mesh_spec_fields, 16, sizeof(struct api_mesh_spec)};
+static const struct api_struct api_mesh_spec_table = {api_mesh_spec_fields, 17, sizeof(struct api_mesh_spec)};
 
 static const struct api_object api_mesh_object = {
     .gvr = &api_gvrs[API_KIND_MESH],
@@ -241,17 +260,36 @@ const char *api_gateway_type_name(enum api_gateway_type v)
     return api_enum_name(&api_gateway_type_table, (int)v);
 }
 
-static const char *const api_gateway_exposure_names[] = {NULL, "LoadBalancer", "NodePort", "Ingress"};
-static const struct api_enum api_gateway_exposure_table = {api_gateway_exposure_names, 4};
+static const char *const api_gateway_exposure_names[] = {NULL, "LoadBalancer", "NodePort", "ClusterIP", "Ingress"};
+static const struct api_enum api_gateway_exposure_table = {api_gateway_exposure_names, 5};
 const char *api_gateway_exposure_name(enum api_gateway_exposure v)
 {
     return api_enum_name(&api_gateway_exposure_table, (int)v);
+}
+
+static const char *const api_gateway_listeners_protocol_names[] = {NULL, "HTTP", "HTTPS", "TLS", "TCP"};
+static const struct api_enum api_gateway_listeners_protocol_table = {api_gateway_listeners_protocol_names, 5};
+const char *api_gateway_listeners_protocol_name(enum api_gateway_listeners_protocol v)
+{
+    return api_enum_name(&api_gateway_listeners_protocol_table, (int)v);
 }
 
 static const struct api_field api_gateway_mesh_ref_fields[] = {
     {.name = "name", .type = API_STRING, .offset = offsetof(struct api_gateway_mesh_ref, name), .required = true, .min = 1, .max = 63},
 };
 static const struct api_struct api_gateway_mesh_ref_table = {api_gateway_mesh_ref_fields, 1, sizeof(struct api_gateway_mesh_ref)};
+
+static const struct api_field api_gateway_listeners_fields[] = {
+    {.name = "port", .type = API_INT, .offset = offsetof(struct api_gateway_listeners, port), .required = true, .min = 1, .max = 65535},
+    {.name = "protocol", .type = API_ENUM, .offset = offsetof(struct api_gateway_listeners, protocol), .required = true, .values = &api_gateway_listeners_protocol_table},
+};
+static const struct api_struct api_gateway_listeners_table = {api_gateway_listeners_fields, 2, sizeof(struct api_gateway_listeners)};
+
+static const struct api_field api_gateway_resources_fields[] = {
+    {.name = "requests", .type = API_MAP_QUANTITY, .offset = offsetof(struct api_gateway_resources, requests), .max = 8},
+    {.name = "limits", .type = API_MAP_QUANTITY, .offset = offsetof(struct api_gateway_resources, limits), .max = 8},
+};
+static const struct api_struct api_gateway_resources_table = {api_gateway_resources_fields, 2, sizeof(struct api_gateway_resources)};
 
 static const struct api_field api_gateway_tls_secret_ref_fields[] = {
     {.name = "name", .type = API_STRING, .offset = offsetof(struct api_gateway_tls_secret_ref, name), .required = true, .min = 1, .max = 253},
@@ -261,8 +299,8 @@ static const struct api_struct api_gateway_tls_secret_ref_table = {api_gateway_t
 static const struct api_field api_gateway_routes_fields[] = {
     {.name = "host", .type = API_STRING, .offset = offsetof(struct api_gateway_routes, host), .required = true, .min = 1, .max = 253},
     {.name = "path", .type = API_STRING, .offset = offsetof(struct api_gateway_routes, path), .max = 256, .def_string = "/"},
-    {.name = "namespace", .type = API_STRING, .offset = offsetof(struct api_gateway_routes, namespace), .required = true, .min = 1, .max = 63},
-    {.name = "service", .type = API_STRING, .offset = offsetof(struct api_gateway_routes, service), .required = true, .min = 1, .max = 63},
+    {.name = "namespace", .type = API_STRING, .offset = offsetof(struct api_gateway_routes, namespace), .min = 1, .max = 63},
+    {.name = "service", .type = API_STRING, .offset = offsetof(struct api_gateway_routes, service), .min = 1, .max = 63},
     {.name = "port", .type = API_INT, .offset = offsetof(struct api_gateway_routes, port), .required = true, .min = 1, .max = 65535},
 };
 static const struct api_struct api_gateway_routes_table = {api_gateway_routes_fields, 5, sizeof(struct api_gateway_routes)};
@@ -273,14 +311,20 @@ static const struct api_field api_gateway_spec_fields[] = {
     {.name = "type", .type = API_ENUM, .offset = offsetof(struct api_gateway_spec, type), .required = true, .values = &api_gateway_type_table},
     {.name = "meshRef", .type = API_OBJECT, .offset = offsetof(struct api_gateway_spec, mesh_ref), .sub = &api_gateway_mesh_ref_table},
     {.name = "clusters", .type = API_LIST_STRING, .offset = offsetof(struct api_gateway_spec, clusters), .n_offset = offsetof(struct api_gateway_spec, n_clusters), .min = 1, .max = 64},
-    {.name = "exposure", .type = API_ENUM, .offset = offsetof(struct api_gateway_spec, exposure), .values = &api_gateway_exposure_table, .def_number = API_GATEWAY_EXPOSURE_LOAD_BALANCER},
+    {.name = "exposure", .type = API_ENUM, .offset = offsetof(struct api_gateway_spec, exposure), .values = &api_gateway_exposure_table},
     {.name = "class", .type = API_STRING, .offset = offsetof(struct api_gateway_spec, class), .max = 253},
     {.name = "serviceAnnotations", .type = API_MAP_STRING, .offset = offsetof(struct api_gateway_spec, service_annotations), .max = 32},
+    {.name = "addresses", .type = API_LIST_STRING, .offset = offsetof(struct api_gateway_spec, addresses), .n_offset = offsetof(struct api_gateway_spec, n_addresses), .max = 16},
+    {.name = "port", .type = API_INT, .offset = offsetof(struct api_gateway_spec, port), .min = 1, .max = 65535},
+    {.name = "listeners", .type = API_LIST_OBJECT, .offset = offsetof(struct api_gateway_spec, listeners), .n_offset = offsetof(struct api_gateway_spec, n_listeners), .sub = &api_gateway_listeners_table, .max = 16},
+    {.name = "minReplicas", .type = API_INT, .offset = offsetof(struct api_gateway_spec, min_replicas), .min = 1, .max = 50},
+    {.name = "maxReplicas", .type = API_INT, .offset = offsetof(struct api_gateway_spec, max_replicas), .min = 1, .max = 50},
+    {.name = "resources", .type = API_OBJECT, .offset = offsetof(struct api_gateway_spec, resources), .sub = &api_gateway_resources_table},
     {.name = "publishTo", .type = API_LIST_STRING, .offset = offsetof(struct api_gateway_spec, publish_to), .n_offset = offsetof(struct api_gateway_spec, n_publish_to), .max = 64},
     {.name = "tlsSecretRef", .type = API_OBJECT, .offset = offsetof(struct api_gateway_spec, tls_secret_ref), .sub = &api_gateway_tls_secret_ref_table},
     {.name = "routes", .type = API_LIST_OBJECT, .offset = offsetof(struct api_gateway_spec, routes), .n_offset = offsetof(struct api_gateway_spec, n_routes), .sub = &api_gateway_routes_table, .max = 64},
 };
-static const struct api_struct api_gateway_spec_table = {api_gateway_spec_fields, 11, sizeof(struct api_gateway_spec)};
+static const struct api_struct api_gateway_spec_table = {api_gateway_spec_fields, 17, sizeof(struct api_gateway_spec)};
 
 static const struct api_object api_gateway_object = {
     .gvr = &api_gvrs[API_KIND_GATEWAY],
@@ -327,12 +371,22 @@ static const struct api_field api_workload_group_ports_fields[] = {
 };
 static const struct api_struct api_workload_group_ports_table = {api_workload_group_ports_fields, 4, sizeof(struct api_workload_group_ports)};
 
+static const struct api_field api_workload_group_service_fields[] = {
+    {.name = "name", .type = API_STRING, .offset = offsetof(struct api_workload_group_service, name), .min = 1, .max = 63},
+};
+static const struct api_struct api_workload_group_service_table = {api_workload_group_service_fields, 1, sizeof(struct api_workload_group_service)};
+
 static const struct api_field api_workload_group_probe_fields[] = {
     {.name = "path", .type = API_STRING, .offset = offsetof(struct api_workload_group_probe, path), .max = 256},
     {.name = "port", .type = API_INT, .offset = offsetof(struct api_workload_group_probe, port), .required = true, .min = 1, .max = 65535},
     {.name = "periodSeconds", .type = API_INT, .offset = offsetof(struct api_workload_group_probe, period_seconds), .min = 1, .def_number = 10},
 };
 static const struct api_struct api_workload_group_probe_table = {api_workload_group_probe_fields, 3, sizeof(struct api_workload_group_probe)};
+
+static const struct api_field api_workload_group_bundle_secret_fields[] = {
+    {.name = "name", .type = API_STRING, .offset = offsetof(struct api_workload_group_bundle_secret, name), .required = true, .min = 1, .max = 63},
+};
+static const struct api_struct api_workload_group_bundle_secret_table = {api_workload_group_bundle_secret_fields, 1, sizeof(struct api_workload_group_bundle_secret)};
 
 static const struct api_field api_workload_group_spec_fields[] = {
     {.name = "deletionPolicy", .type = API_ENUM, .offset = offsetof(struct api_workload_group_spec, deletion_policy), .values = &api_workload_group_deletion_policy_table, .def_number = API_WORKLOAD_GROUP_DELETION_POLICY_DELETE},
@@ -343,12 +397,16 @@ static const struct api_field api_workload_group_spec_fields[] = {
     {.name = "serviceAccount", .type = API_STRING, .offset = offsetof(struct api_workload_group_spec, service_account), .min = 1, .max = 253},
     {.name = "network", .type = API_STRING, .offset = offsetof(struct api_workload_group_spec, network), .min = 1, .max = 63},
     {.name = "locality", .type = API_STRING, .offset = offsetof(struct api_workload_group_spec, locality), .max = 128},
+    {.name = "weight", .type = API_INT, .offset = offsetof(struct api_workload_group_spec, weight), .min = 1, .max = 10000},
     {.name = "labels", .type = API_MAP_STRING, .offset = offsetof(struct api_workload_group_spec, labels), .max = 32},
     {.name = "ports", .type = API_LIST_OBJECT, .offset = offsetof(struct api_workload_group_spec, ports), .n_offset = offsetof(struct api_workload_group_spec, n_ports), .sub = &api_workload_group_ports_table, .max = 32},
+    {.name = "service", .type = API_OBJECT, .offset = offsetof(struct api_workload_group_spec, service), .sub = &api_workload_group_service_table},
     {.name = "probe", .type = API_OBJECT, .offset = offsetof(struct api_workload_group_spec, probe), .sub = &api_workload_group_probe_table},
+    {.name = "proxyConfig", .type = API_JSON, .offset = offsetof(struct api_workload_group_spec, proxy_config)},
     {.name = "tokenTTLSeconds", .type = API_INT, .offset = offsetof(struct api_workload_group_spec, token_ttl_seconds), .min = 600, .max = 86400, .def_number = 3600},
+    {.name = "bundleSecret", .type = API_OBJECT, .offset = offsetof(struct api_workload_group_spec, bundle_secret), .sub = &api_workload_group_bundle_secret_table},
 };
-static const struct api_struct api_workload_group_spec_table = {api_workload_group_spec_fields, 12, sizeof(struct api_workload_group_spec)};
+static const struct api_struct api_workload_group_spec_table = {api_workload_group_spec_fields, 16, sizeof(struct api_workload_group_spec)};
 
 static const struct api_object api_workload_group_object = {
     .gvr = &api_gvrs[API_KIND_WORKLOAD_GROUP],

@@ -65,6 +65,15 @@ struct api_member_cluster_spec {
     /* Clusters in one network reach each other's pod IPs directly. Default: the cluster's own
      * name, i.e. nobody does. */
     const char *network;
+    /* Name of a ClusterSet of the Multi-Cluster Services API: clusters of this namespace that
+     * say the same name share services that have a ServiceExport. Default: none. */
+    const char *cluster_set;
+    /* Ranges of pod addresses. Default: those of its Nodes (spec.podCIDRs). */
+    const char **pod_cid_rs;
+    size_t n_pod_cid_rs;
+    /* Ranges of service addresses. Default: those of its ServiceCIDR objects. */
+    const char **service_cid_rs;
+    size_t n_service_cid_rs;
     /* region/zone/subzone. */
     const char *locality;
     /* API server URL the other members' control planes use, where it differs from the
@@ -119,6 +128,14 @@ enum api_mesh_trust_issuer_ref_kind {
     API_MESH_TRUST_ISSUER_REF_KIND_CLUSTER_ISSUER,
 };
 const char *api_mesh_trust_issuer_ref_kind_name(enum api_mesh_trust_issuer_ref_kind v);
+
+enum api_mesh_imports_names {
+    API_MESH_IMPORTS_NAMES_UNSET = 0,
+    API_MESH_IMPORTS_NAMES_SAME,
+    API_MESH_IMPORTS_NAMES_FOREIGN,
+    API_MESH_IMPORTS_NAMES_NONE,
+};
+const char *api_mesh_imports_names_name(enum api_mesh_imports_names v);
 
 enum api_mesh_update_type {
     API_MESH_UPDATE_TYPE_UNSET = 0,
@@ -184,6 +201,9 @@ struct api_mesh_dns_entries {
     enum api_mesh_dns_entries_mode mode;
     /* Only with mode Selected, and required there. */
     struct api_mesh_dns_entries_namespace_selector *namespace_selector;
+    /* Make a namespace where a cluster lacks it and an entry goes there. Default: no entry, and
+     * a condition that says so. */
+    bool create_namespaces;
 };
 
 struct api_mesh_clusters {
@@ -199,6 +219,9 @@ struct api_mesh_clusters {
      * scalars replace. Not checked by the operator beyond trustDomain and defaultConfig.meshId,
      * which are refused. */
     const json_t *mesh_config;
+    /* Take over an istiod that is there already and is not the operator's. Default: it is left
+     * alone, and the cluster is not worked on. */
+    bool adopt;
 };
 
 /* Members, by MemberCluster label; all become Primary. {} is every one in this namespace. */
@@ -239,6 +262,14 @@ struct api_mesh_exports {
     /* Mesh names in this namespace. Required. */
     const char **to;
     size_t n_to;
+};
+
+struct api_mesh_imports {
+    /* Name of the Mesh that exports, in this namespace. Required. */
+    const char *mesh;
+    /* Same: callable under its own name, together with a local Service of that name. Foreign: as
+     * <service>-<mesh> in the same namespace. None: not at all. */
+    enum api_mesh_imports_names names;
 };
 
 /* How a new version is rolled out. */
@@ -288,6 +319,10 @@ struct api_mesh_spec {
     /* Services other meshes may call. */
     struct api_mesh_exports *exports;
     size_t n_exports;
+    /* How services that other meshes export to this one are callable here. Default: all of them,
+     * under their own names. */
+    struct api_mesh_imports *imports;
+    size_t n_imports;
     /* How a new version is rolled out. */
     struct api_mesh_update *update;
 };
@@ -323,9 +358,19 @@ enum api_gateway_exposure {
     API_GATEWAY_EXPOSURE_UNSET = 0,
     API_GATEWAY_EXPOSURE_LOAD_BALANCER,
     API_GATEWAY_EXPOSURE_NODE_PORT,
+    API_GATEWAY_EXPOSURE_CLUSTER_IP,
     API_GATEWAY_EXPOSURE_INGRESS,
 };
 const char *api_gateway_exposure_name(enum api_gateway_exposure v);
+
+enum api_gateway_listeners_protocol {
+    API_GATEWAY_LISTENERS_PROTOCOL_UNSET = 0,
+    API_GATEWAY_LISTENERS_PROTOCOL_HTTP,
+    API_GATEWAY_LISTENERS_PROTOCOL_HTTPS,
+    API_GATEWAY_LISTENERS_PROTOCOL_TLS,
+    API_GATEWAY_LISTENERS_PROTOCOL_TCP,
+};
+const char *api_gateway_listeners_protocol_name(enum api_gateway_listeners_protocol v);
 
 /* Leave out for a cluster without a mesh. */
 struct api_gateway_mesh_ref {
@@ -333,22 +378,40 @@ struct api_gateway_mesh_ref {
     const char *name;
 };
 
-/* Server certificate, copied to the clusters. */
+struct api_gateway_listeners {
+    /* Port of the Service. Required. */
+    int64_t port;
+    /* What is spoken there. HTTPS ends TLS with tlsSecretRef; TLS goes through to the Service.
+     * Required. */
+    enum api_gateway_listeners_protocol protocol;
+};
+
+/* Requests and limits of the proxy. */
+struct api_gateway_resources {
+    /* Quantity by resource, as {cpu 100m, memory 128Mi}. */
+    const json_t *requests;
+    /* Quantity by resource, as {cpu 100m, memory 128Mi}. */
+    const json_t *limits;
+};
+
+/* Server certificate (type kubernetes.io/tls), copied to the clusters as <name of the
+ * Gateway>-tls; a renewed one within a minute. */
 struct api_gateway_tls_secret_ref {
     /* Name of the object, in this namespace. Required. */
     const char *name;
 };
 
 struct api_gateway_routes {
-    /* Host name of the request. Required. */
+    /* Host name of the request; *.example.com for all below. Egress: the whole name of a host
+     * outside. Required. */
     const char *host;
     /* Prefix of the path. Default: /. */
     const char *path;
-    /* Namespace of the Service. Required. */
+    /* Namespace of the Service. Not of an Egress gateway. */
     const char *namespace;
-    /* Name of the Service. Required. */
+    /* Name of the Service. Not of an Egress gateway. */
     const char *service;
-    /* Port of the Service. Required. */
+    /* Port of the Service; Egress: of the host. Required. */
     int64_t port;
 };
 
@@ -365,18 +428,41 @@ struct api_gateway_spec {
     /* Default: every cluster of the mesh. */
     const char **clusters;
     size_t n_clusters;
-    /* Ingress: use the cluster's own ingress controller instead of a Service. */
+    /* Of what type the Service is. Ingress: use the cluster's own ingress controller instead of
+     * a Service. Default: LoadBalancer; of an Egress gateway: ClusterIP. */
     enum api_gateway_exposure exposure;
     /* ingressClassName or loadBalancerClass. */
     const char *class;
     /* Annotations of the Service, for the cloud. */
     const json_t *service_annotations;
+    /* Where it is reached, IP addresses or host names, where that is not what its Service says:
+     * NodePort, ClusterIP, or an address translation in front. IP addresses with exposure
+     * ClusterIP become externalIPs of the Service. The same in every cluster of the gateway:
+     * with several clusters write a Gateway for each. */
+    const char **addresses;
+    size_t n_addresses;
+    /* EastWest: port on which it is reached from other networks. Default: 15443; with exposure
+     * NodePort the node port itself. */
+    int64_t port;
+    /* Ports of an Ingress or Egress gateway. Default: 80 HTTP, and 443 HTTPS with tlsSecretRef. */
+    struct api_gateway_listeners *listeners;
+    size_t n_listeners;
+    /* Fewest replicas. Default: 1. */
+    int64_t min_replicas;
+    /* Most replicas; equal to minReplicas: a fixed number, without autoscaler. Default:
+     * minReplicas. */
+    int64_t max_replicas;
+    /* Requests and limits of the proxy. */
+    struct api_gateway_resources *resources;
     /* Other member clusters that get a DNS entry for each routed service, pointing here. */
     const char **publish_to;
     size_t n_publish_to;
-    /* Server certificate, copied to the clusters. */
+    /* Server certificate (type kubernetes.io/tls), copied to the clusters as <name of the
+     * Gateway>-tls; a renewed one within a minute. */
     struct api_gateway_tls_secret_ref *tls_secret_ref;
-    /* What comes in, and where it goes. */
+    /* Ingress: what comes in, and the Service it goes to. Egress: hosts outside that are reached
+     * through this gateway only (host and port; those of port 443 or a TLS listener are told
+     * apart by SNI). */
     struct api_gateway_routes *routes;
     size_t n_routes;
 };
@@ -410,7 +496,7 @@ enum api_workload_group_ports_protocol {
 };
 const char *api_workload_group_ports_protocol_name(enum api_workload_group_ports_protocol v);
 
-/* The mesh the machines join. */
+/* The mesh the machines join. Immutable. */
 struct api_workload_group_mesh_ref {
     /* Name of the object, in this namespace. Required. */
     const char *name;
@@ -421,13 +507,21 @@ struct api_workload_group_ports {
     const char *name;
     /* Port number. Required. */
     int64_t port;
-    /* Port number. */
+    /* Where the machines listen. Default: port. */
     int64_t target_port;
     /* What is spoken there. */
     enum api_workload_group_ports_protocol protocol;
 };
 
-/* HTTP where path is set, else TCP. */
+/* A Service over the labels, with the ports: so pods and machines serve together. Without it
+ * none is made. */
+struct api_workload_group_service {
+    /* Default: this object's name. */
+    const char *name;
+};
+
+/* Asked by each machine of itself; one that fails gets no requests. HTTP where path is set, else
+ * TCP. */
 struct api_workload_group_probe {
     /* Path of an HTTP request. */
     const char *path;
@@ -437,33 +531,55 @@ struct api_workload_group_probe {
     int64_t period_seconds;
 };
 
+/* Keep a bootstrap bundle in a Secret, for tools that carry it to the machines; it is renewed at
+ * half of the token's life. Whoever reads it can join. Without it no token is stored: meshwright
+ * vm bundle makes one on demand. */
+struct api_workload_group_bundle_secret {
+    /* Name of the Secret, in this namespace. Required. */
+    const char *name;
+};
+
 /* What is wanted. */
 struct api_workload_group_spec {
     /* What happens to the objects made in member clusters when this one is deleted. */
     enum api_workload_group_deletion_policy deletion_policy;
     /* Stop reconciling; live objects stay as they are. */
     bool suspend;
-    /* The mesh the machines join. Required. */
+    /* The mesh the machines join. Immutable. Required. */
     struct api_workload_group_mesh_ref *mesh_ref;
     /* Control plane they attach to. Default: the mesh's first Primary. */
     const char *cluster;
-    /* In that cluster. Default: this object's name. */
+    /* In that cluster; it is made where it is missing. Part of the machines' identity.
+     * Immutable. Default: this object's name. */
     const char *namespace;
-    /* Default: this object's name. */
+    /* The machines' identity; it is made where it is missing. Immutable. Default: this object's
+     * name. */
     const char *service_account;
     /* Network the machines are in. Default: the cluster's. */
     const char *network;
     /* region/zone/subzone. */
     const char *locality;
-    /* Labels of the workloads; Services select by them. */
+    /* Share of the load of each machine beside other endpoints of the same Service. Default: 1. */
+    int64_t weight;
+    /* Labels of the workloads; Services select by them. Default: app with this object's name. */
     const json_t *labels;
     /* Ports the machines serve. */
     struct api_workload_group_ports *ports;
     size_t n_ports;
-    /* HTTP where path is set, else TCP. */
+    /* A Service over the labels, with the ports: so pods and machines serve together. Without it
+     * none is made. */
+    struct api_workload_group_service *service;
+    /* Asked by each machine of itself; one that fails gets no requests. HTTP where path is set,
+     * else TCP. */
     struct api_workload_group_probe *probe;
+    /* Istio's ProxyConfig of these machines, over the mesh's. */
+    const json_t *proxy_config;
     /* Life of the join token in a bootstrap bundle. Default: 3600. */
     int64_t token_ttl_seconds;
+    /* Keep a bootstrap bundle in a Secret, for tools that carry it to the machines; it is
+     * renewed at half of the token's life. Whoever reads it can join. Without it no token is
+     * stored: meshwright vm bundle makes one on demand. */
+    struct api_workload_group_bundle_secret *bundle_secret;
 };
 
 /* Machines outside Kubernetes that join a mesh. */
@@ -509,7 +625,8 @@ struct api_trust_bundle_members_external_config_map_ref {
     const char *key;
 };
 
-/* A trust domain that is not a Mesh of this hub. */
+/* A trust domain that is not a Mesh of this hub. Not supported yet: the condition Accepted says
+ * so, and the Meshes among the members trust one another all the same. */
 struct api_trust_bundle_members_external {
     /* Its SPIFFE trust domain. Required. */
     const char *trust_domain;
@@ -526,7 +643,8 @@ struct api_trust_bundle_members_external {
 struct api_trust_bundle_members {
     /* A Mesh in this namespace, unless external is set. Required. */
     const char *name;
-    /* A trust domain that is not a Mesh of this hub. */
+    /* A trust domain that is not a Mesh of this hub. Not supported yet: the condition Accepted
+     * says so, and the Meshes among the members trust one another all the same. */
     struct api_trust_bundle_members_external *external;
     /* Export: others trust me. Import: I trust the others. */
     enum api_trust_bundle_members_direction direction;
@@ -534,9 +652,10 @@ struct api_trust_bundle_members {
 
 /* What is wanted. */
 struct api_trust_bundle_spec {
-    /* What happens to the objects made in member clusters when this one is deleted. */
+    /* No effect, whatever it says: a TrustBundle has no objects of its own, and trust ends
+     * within seconds of its deletion. */
     enum api_trust_bundle_deletion_policy deletion_policy;
-    /* Stop reconciling; live objects stay as they are. */
+    /* Stop telling how it stands. What the members trust still follows from spec.members. */
     bool suspend;
     /* Who takes part. Required. */
     struct api_trust_bundle_members *members;
