@@ -42,9 +42,10 @@ SIM     := $(filter-out %_test.c,$(wildcard pkg/kubesim/*.c))
 MAIN    := $(filter-out %_test.c,$(wildcard controller/*.c controller/*/*.c))
 CTRL    := $(filter-out controller/main.c,$(MAIN))
 TESTS   := $(wildcard pkg/*/*_test.c controller/*_test.c controller/*/*_test.c)
+SHTESTS := $(wildcard pkg/*/*_test.sh)
 INTEG   := $(wildcard test/integration/*_test.c)
 FUZZ    := $(wildcard fuzz/*_fuzz.c)
-GEN     := build/gen/manifests.gen.c
+GEN     := build/gen/manifests.gen.c build/gen/scripts.gen.c
 LIB     := $(O)/libmeshwright.a
 # A test server, and not a part of the controller: its libraries are none of ours.
 SIMLIB  := $(O)/libkubesim.a
@@ -66,9 +67,13 @@ deps: ## Install the Debian packages that building, testing and the lab need (ro
 
 all: $(BIN) ## Build the controller: build/release/meshwright
 
-$(GEN): hack/embed $(wildcard pkg/istio/manifests/*.yaml)
+build/gen/manifests.gen.c: hack/embed $(wildcard pkg/istio/manifests/*.yaml)
 	@mkdir -p $(@D)
-	$(Q)hack/embed $@ $(wildcard pkg/istio/manifests/*.yaml)
+	$(Q)hack/embed $@ istio/manifests.h istio_manifests $(wildcard pkg/istio/manifests/*.yaml)
+
+build/gen/scripts.gen.c: hack/embed pkg/machine/install.sh
+	@mkdir -p $(@D)
+	$(Q)hack/embed $@ machine/scripts.h machine_scripts pkg/machine/install.sh
 
 $(O)/%.o: %.c
 	@mkdir -p $(@D)
@@ -109,9 +114,9 @@ $(O)/hack/fuzz/read_dump: $(O)/hack/fuzz/read_dump.o $(LIB)
 
 ##@ Test
 test: $(TESTBIN) $(FUZZBIN) $(BIN) ## Unit, golden and corpus tests (T=pkg/json/jx_test for one)
-	$(Q)hack/run-tests $(O) $(if $(T),$(T),$(TESTS:%.c=%) $(FUZZ:%.c=%))
+	$(Q)hack/run-tests $(O) $(if $(T),$(T),$(TESTS:%.c=%) $(FUZZ:%.c=%) $(SHTESTS))
 
-integration: $(INTBIN) $(BIN) $(O)/kubesim $(O)/pkg/istio/istio_test ## Tests against a real API server on loopback (builds it once)
+integration: $(INTBIN) $(BIN) $(O)/kubesim $(O)/pkg/istio/istio_test istio-data ## Tests against a real API server on loopback (builds it once)
 	$(Q)hack/lab/build kube-apiserver etcd kubectl
 	$(Q)hack/integration $(O) $(if $(T),$(T),$(INTEG:%.c=%))
 
@@ -119,8 +124,8 @@ build/crds.json: $(wildcard crds/*.yaml)
 	@mkdir -p $(@D)
 	@python3 -c 'import json, sys, yaml; json.dump([d for f in sys.argv[1:] for d in yaml.safe_load_all(open(f)) if d], sys.stdout)' $^ >$@
 
-faults: $(FAULTS) all istio-data build/crds.json ## Every fault at every request of an install (EVERY=n: each n-th)
-	$(FAULTS) --controller build/release/meshwright --data build/share/istio-data --crds build/crds.json --every $(or $(EVERY),1) --parallel $(or $(PARALLEL),24) $(FAULT:%=--fault %)
+faults: $(FAULTS) all istio-data build/crds.json ## Every fault at every request of an install (EVERY=n: each n-th; SCENARIO=two-networks, machines, primary-remote)
+	$(FAULTS) --controller build/release/meshwright --data build/share/istio-data --crds build/crds.json --every $(or $(EVERY),1) --parallel $(or $(PARALLEL),24) $(FAULT:%=--fault %) $(SCENARIO:%=--scenario %)
 
 
 fuzz: ## Look for inputs that break the readers, and for differences to Go's (FUZZ_SECONDS=60 for each)
@@ -156,9 +161,9 @@ lab: ## Bring up two real clusters (c1, c2) on one network
 lab-down: ## Stop the lab and remove all that it made
 	hack/lab/lab down
 
-demo: image ## One mesh over two real clusters, and a request across
+demo: image ## A topology over real clusters, and requests across (TOPOLOGY=1, 2, 2b, 3, 4, 5 or two-networks; default 2b)
 	hack/lab/build
-	hack/demo/demo up
+	hack/demo/demo up $(TOPOLOGY)
 
 demo-down: ## Take the demo and its clusters away
 	hack/demo/demo down
@@ -173,10 +178,11 @@ try-down: ## Take it away
 
 kubesim: $(O)/kubesim ## Build the simulated API servers: build/release/kubesim
 
-istio-data: build/share/istio-data/$(ISTIO_VERSION)/index.json ## Take Istio's CRDs out of its Go module
+istio-data: build/share/istio-data/$(ISTIO_VERSION)/index.json ## Take the CRDs of Istio, the Gateway API and multi-cluster services out of their Go modules
 
 build/share/istio-data/$(ISTIO_VERSION)/index.json: hack/istio-data
-	$(Q)hack/istio-data "$$(hack/lab/build istio-src)" build/share/istio-data $(ISTIO_VERSION)
+	$(Q)hack/istio-data build/share/istio-data $(ISTIO_VERSION) istio="$$(hack/lab/build istio-src)" \
+	  gateway-api="$$(hack/lab/build istio-src sigs.k8s.io/gateway-api)" mcs="$$(hack/lab/build istio-src sigs.k8s.io/mcs-api)"
 
 build/meshwright.tar: build/release/meshwright build/share/istio-data/$(ISTIO_VERSION)/index.json hack/image/build
 	$(Q)strip -o build/meshwright.stripped build/release/meshwright

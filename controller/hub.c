@@ -11,6 +11,7 @@
 #include "runtime/backoff.h"
 #include "runtime/conditions.h"
 #include "runtime/records.h"
+#include "topology/topology.h"
 #include "json/jx.h"
 
 enum { SEEN_MS = 5000, HOLD_MIN_MS = 250, HOLD_MAX_MS = 60000 };
@@ -56,11 +57,16 @@ static json_t *strip(const json_t *obj)
     return copy;
 }
 
-/* In what other objects' reconcilers look at. Of the status that is who a cluster is. */
+/* In what other objects' reconcilers look at. Of the status that is who a cluster is, which root a mesh has and whom it
+ * keeps out, and where machines are and as whom. */
 static bool differs(const json_t *old, const json_t *now)
 {
-    static const char *const paths[] = {"metadata.uid", "metadata.generation", "metadata.labels",
-                                        "metadata.deletionTimestamp", "status.clusterID"};
+    static const char *const paths[] = {"metadata.uid",      "metadata.generation",
+                                        "metadata.labels",   "metadata.deletionTimestamp",
+                                        "status.clusterID",  "status.rootSHA256",
+                                        "status.revoked",    "status.cluster",
+                                        "status.namespace",  "status.serviceAccount",
+                                        "status.accountMade"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         const json_t *a = jx_get(old, paths[i]), *b = jx_get(now, paths[i]);
         if (a != b && !(a && b && json_equal(a, b)))
@@ -191,6 +197,38 @@ struct hub_object *hub_find(const struct hub *h, enum api_kind kind, const char 
     return find(&h->kinds[kind], key);
 }
 
+bool hub_is_going(const json_t *obj)
+{
+    return jx_str(obj, "metadata.deletionTimestamp") != NULL;
+}
+
+bool hub_in_namespace(const struct hub_object *o, const char *ns)
+{
+    size_t n = strlen(ns);
+    return strncmp(o->key, ns, n) == 0 && o->key[n] == '/';
+}
+
+bool hub_is_older(const struct hub_object *a, const struct hub_object *b)
+{
+    int age = str_cmp(jx_str(a->obj, "metadata.creationTimestamp"),
+                      jx_str(b->obj, "metadata.creationTimestamp"));
+    return age ? age < 0
+               : str_cmp(jx_str(a->obj, "metadata.name"), jx_str(b->obj, "metadata.name")) < 0;
+}
+
+bool hub_mesh_lists(const json_t *mesh, const char *name, const struct hub_object *member)
+{
+    size_t i;
+    json_t *c;
+    json_array_foreach (jx_get(mesh, "spec.clusters"), i, c) {
+        if (str_eq(jx_str(c, "name"), name))
+            return true;
+    }
+    return member && jx_get(mesh, "spec.clusterSelector") &&
+           topo_labels_match(jx_get(member->obj, "metadata.labels"),
+                             jx_get(mesh, "spec.clusterSelector.matchLabels"));
+}
+
 /* --- writes --- */
 
 bool hub_busy(const struct hub_object *o)
@@ -292,6 +330,23 @@ void hub_set_status(struct hub_object *o, const json_t *status)
     w->old = json_incref(json_object_get(old, "conditions"));
     w->now = json_incref(json_object_get(status, "conditions"));
     kube_apply(o->hub->client, g, ns, name, "status", text, strlen(text), false, on_written, w);
+}
+
+void hub_say_leaving(struct hub_object *o, const char *what, bool out_of_reach)
+{
+    int64_t generation = jx_int(o->obj, "metadata.generation", 0), now = clock_s(o->hub->clock);
+    const json_t *old = jx_get(o->obj, "status.conditions");
+    auto_free char *message =
+        out_of_reach
+            ? xstrdup("waiting for a cluster that can't be reached; it is given up after a while")
+            : xasprintf("%s is being deleted", what);
+    json_t *list = json_array();
+    cond_set(list, old, "Ready", COND_FALSE, "Deleting", message, generation, now);
+    cond_set(list, old, "Reconciling", COND_TRUE, "Deleting", message, generation, now);
+    cond_sort(list);
+    auto_json *status =
+        json_pack("{s:I, s:o}", "observedGeneration", (json_int_t)generation, "conditions", list);
+    hub_set_status(o, status);
 }
 
 bool hub_has_report(const struct hub_object *o)

@@ -64,6 +64,14 @@ bool hub_synced(const struct hub *h);
 /* Borrowed; NULL when absent. */
 struct hub_object *hub_find(const struct hub *h, enum api_kind kind, const char *key);
 
+bool hub_in_namespace(const struct hub_object *o, const char *ns);
+/* Whether a resource (its object) is being deleted. */
+bool hub_is_going(const json_t *obj);
+/* By creationTimestamp, then by name: which of two that claim the same thing, in one namespace, has it. */
+bool hub_is_older(const struct hub_object *a, const struct hub_object *b);
+/* Whether a Mesh names this MemberCluster or selects it by its labels. member NULL: there is none of that name. */
+bool hub_mesh_lists(const json_t *mesh, const char *name, const struct hub_object *member);
+
 /* True while the last write of ours is not yet in the view: decide later. */
 bool hub_busy(const struct hub_object *o);
 
@@ -75,8 +83,12 @@ void hub_set_status(struct hub_object *o, const json_t *status);
 bool hub_has_report(const struct hub_object *o);
 bool hub_was_ready(const struct hub_object *o);
 
-/* Adds or removes our finalizer, guarded by the resourceVersion. */
+/* The status of an object that is being deleted: Ready=False and Reconciling, reason Deleting. what: "what the mesh
+ * made"; out_of_reach: a cluster that may hold some of it can't be reached. */
+void hub_say_leaving(struct hub_object *o, const char *what, bool out_of_reach);
+
 bool hub_has_finalizer(const struct hub_object *o);
+/* Adds or removes our finalizer, guarded by the resourceVersion. */
 void hub_set_finalizer(struct hub_object *o, bool present);
 
 void hub_event(struct hub_object *o, bool warning, const char *reason, const char *message);

@@ -11,6 +11,7 @@
 #include "options.h"
 #include "render.h"
 #include "version.h"
+#include "vm.h"
 
 /* Keys pass through this process: no core dump, no debugger of the same user, no swap-happy arenas. */
 static void harden(void)
@@ -23,11 +24,12 @@ static void harden(void)
     mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 }
 
-static int run(const struct options *o)
+/* What talks to clusters. */
+static int run(const struct options *o, int (*command)(const struct options *o))
 {
     harden();
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    int rc = manager_run(o);
+    int rc = command(o);
     curl_global_cleanup();
     return rc;
 }
@@ -42,7 +44,10 @@ int main(int argc, char **argv)
     int rc = 0;
     switch (o.command) {
     case OPTIONS_RUN:
-        rc = run(&o);
+        rc = run(&o, manager_run);
+        break;
+    case OPTIONS_VM_BUNDLE:
+        rc = run(&o, vm_run);
         break;
     case OPTIONS_RENDER:
         rc = render_run(&o);

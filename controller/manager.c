@@ -11,11 +11,13 @@
 #include "base/mem.h"
 #include "base/pages.h"
 #include "base/str.h"
+#include "clusterset/clusterset.h"
+#include "gateway/gateway.h"
 #include "membercluster/member.h"
 #include "mesh/mesh.h"
 #include "metrics.h"
-#include "notimplemented.h"
-#include "topology/topology.h"
+#include "trustbundle/bundle.h"
+#include "workloadgroup/group.h"
 #include "yaml/yaml.h"
 #include "json/jx.h"
 
@@ -53,16 +55,20 @@ void manager_enqueue(struct manager *m, enum api_kind kind, const char *key, int
 
 void manager_enqueue_meshes(struct manager *m, const char *ns, int64_t delay_ms)
 {
-    size_t n = strlen(ns);
     for (struct hub_object *o = m->hub.kinds[API_KIND_MESH].all; o; o = o->hh.next)
-        if (strncmp(o->key, ns, n) == 0 && o->key[n] == '/')
+        if (hub_in_namespace(o, ns))
             manager_enqueue(m, API_KIND_MESH, o->key, delay_ms);
 }
 
 /* --- who wants to hear of a cluster --- */
 
+struct waiter {
+    enum api_kind kind;
+    char *key;
+};
+
 struct await {
-    char **meshes;
+    struct waiter *waiters;
     size_t n;
     UT_hash_handle hh;
     char cluster[];
@@ -75,7 +81,8 @@ static struct await *await_of(const struct manager *m, const char *cluster_key)
     return a;
 }
 
-void manager_await(struct manager *m, const char *cluster_key, const char *mesh_key)
+void manager_await_kind(struct manager *m, const char *cluster_key, enum api_kind kind,
+                        const char *key)
 {
     struct await *a = await_of(m, cluster_key);
     if (!a) {
@@ -84,20 +91,25 @@ void manager_await(struct manager *m, const char *cluster_key, const char *mesh_
         HASH_ADD_STR(m->awaits, cluster, a);
     }
     for (size_t i = 0; i < a->n; i++)
-        if (str_eq(a->meshes[i], mesh_key))
+        if (a->waiters[i].kind == kind && str_eq(a->waiters[i].key, key))
             return;
-    a->meshes = xrealloc(a->meshes, (a->n + 1) * sizeof *a->meshes);
-    a->meshes[a->n++] = xstrdup(mesh_key);
+    a->waiters = xrealloc(a->waiters, (a->n + 1) * sizeof *a->waiters);
+    a->waiters[a->n++] = (struct waiter){kind, xstrdup(key)};
+}
+
+void manager_await(struct manager *m, const char *cluster_key, const char *mesh_key)
+{
+    manager_await_kind(m, cluster_key, API_KIND_MESH, mesh_key);
 }
 
 static void answer(struct manager *m, struct await *a, int64_t delay_ms)
 {
     HASH_DEL(m->awaits, a);
     for (size_t i = 0; i < a->n; i++) {
-        manager_enqueue(m, API_KIND_MESH, a->meshes[i], delay_ms);
-        free(a->meshes[i]);
+        manager_enqueue(m, a->waiters[i].kind, a->waiters[i].key, delay_ms);
+        free(a->waiters[i].key);
     }
-    free(a->meshes);
+    free(a->waiters);
     free(a);
 }
 
@@ -110,24 +122,13 @@ void manager_cluster_changed(struct manager *m, const struct cluster *c)
 
 void manager_cluster_known(struct manager *m, struct cluster *c)
 {
+    static const enum api_kind owners[] = {API_KIND_MESH, API_KIND_GATEWAY, API_KIND_WORKLOAD_GROUP,
+                                           API_KIND_MEMBER_CLUSTER};
     m->known_rev++;
-    for (const struct hub_object *o = m->hub.kinds[API_KIND_MESH].all; o; o = o->hh.next)
-        if (cluster_holds(c, str_or(jx_str(o->obj, "metadata.uid"), "")))
-            manager_enqueue(m, API_KIND_MESH, o->key, MANAGER_CHANGE_MS);
-}
-
-static bool lists(const json_t *mesh, const struct hub_object *cluster)
-{
-    size_t i;
-    json_t *c;
-    const char *name = strchr(cluster->key, '/') + 1;
-    json_array_foreach (jx_get(mesh, "spec.clusters"), i, c) {
-        if (str_eq(jx_str(c, "name"), name))
-            return true;
-    }
-    return jx_get(mesh, "spec.clusterSelector") &&
-           topo_labels_match(jx_get(cluster->obj, "metadata.labels"),
-                             jx_get(mesh, "spec.clusterSelector.matchLabels"));
+    for (size_t i = 0; i < sizeof owners / sizeof *owners; i++)
+        for (const struct hub_object *o = m->hub.kinds[owners[i]].all; o; o = o->hh.next)
+            if (cluster_holds(c, str_or(jx_str(o->obj, "metadata.uid"), "")))
+                manager_enqueue(m, owners[i], o->key, MANAGER_CHANGE_MS);
 }
 
 /* A MemberCluster came, went or was edited: for those who have it and those who want it now. */
@@ -139,7 +140,7 @@ static void on_member_edited(struct manager *m, const char *key)
     if (a)
         answer(m, a, 0);
     for (struct hub_object *o = c ? m->hub.kinds[API_KIND_MESH].all : NULL; o; o = o->hh.next)
-        if (strncmp(o->key, key, n) == 0 && lists(o->obj, c))
+        if (strncmp(o->key, key, n) == 0 && hub_mesh_lists(o->obj, key + n, c))
             manager_enqueue(m, API_KIND_MESH, o->key, 0);
 }
 
@@ -196,6 +197,19 @@ void manager_forget(struct manager *m)
     forget_data(m);
 }
 
+/* Gateways and WorkloadGroups look at their Mesh, at one another, and at the MemberClusters. */
+static void wake_parts(struct manager *m, enum api_kind part, enum api_kind kind, const char *key,
+                       bool edited)
+{
+    size_t n = strcspn(key, "/") + 1;
+    for (const struct hub_object *o = m->hub.kinds[part].all; o; o = o->hh.next) {
+        bool of_mesh =
+            kind == API_KIND_MESH && str_eq(jx_str(o->obj, "spec.meshRef.name"), key + n);
+        if (strncmp(o->key, key, n) == 0 && (edited || of_mesh))
+            manager_enqueue(m, part, o->key, 0);
+    }
+}
+
 static int64_t reconcile(struct manager *m, enum api_kind kind, const char *key)
 {
     m->reconciles++;
@@ -204,10 +218,12 @@ static int64_t reconcile(struct manager *m, enum api_kind kind, const char *key)
         return member_reconcile(m, key);
     case API_KIND_MESH:
         return mesh_reconcile(m, key);
-    case API_KIND_GATEWAY:
-    case API_KIND_WORKLOAD_GROUP:
     case API_KIND_TRUST_BUNDLE:
-        return notimplemented_reconcile(m, kind, key);
+        return trustbundle_reconcile(m, key);
+    case API_KIND_GATEWAY:
+        return gateway_reconcile(m, key);
+    case API_KIND_WORKLOAD_GROUP:
+        return workloadgroup_reconcile(m, key);
     case API_KIND_COUNT:
         break;
     }
@@ -273,11 +289,17 @@ static void on_hub_change(void *arg, enum api_kind kind, const char *key)
     enqueue(m, kind, key, 0, hub_synced(&m->hub) ? QUEUE_NORMAL : QUEUE_LOW);
     bool edited = m->spec_seen != m->hub.spec_rev;
     m->spec_seen = m->hub.spec_rev;
-    if (edited && kind == API_KIND_MEMBER_CLUSTER)
+    if (edited && kind == API_KIND_MEMBER_CLUSTER) {
         on_member_edited(m, key);
-    if (edited && kind == API_KIND_MESH) { /* it may claim or free clusters of others */
+        clusterset_edited(m, key);
+    }
+    wake_parts(m, API_KIND_GATEWAY, kind, key, edited);
+    wake_parts(m, API_KIND_WORKLOAD_GROUP, kind, key, edited);
+    /* A Mesh may claim or free clusters of others, and others may trust it; the rest changes what theirs hold. */
+    if (edited && kind != API_KIND_MEMBER_CLUSTER) {
         auto_free char *ns = xstrndup(key, strcspn(key, "/"));
         manager_enqueue_meshes(m, ns, 0);
+        trustbundle_enqueue_all(m, ns);
     }
 }
 
@@ -334,6 +356,8 @@ static void start_lease(struct manager *m)
 
 static void close_all(struct manager *m)
 {
+    gateway_forget_all(m);
+    workloadgroup_forget_all(m);
     mesh_forget_all(m);
     member_forget_all(m);
     manager_forget(m);

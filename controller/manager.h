@@ -15,9 +15,11 @@
 #include "runtime/queue.h"
 #include "serve/serve.h"
 
-struct mesh;        /* mesh/mesh.h */
-struct member;      /* membercluster/member.h */
-struct kept_object; /* mesh/kept.h */
+struct gateway;       /* gateway/gateway.h */
+struct workloadgroup; /* workloadgroup/pass.h */
+struct mesh;          /* mesh/mesh.h */
+struct member;        /* membercluster/member.h */
+struct kept_object;   /* mesh/kept.h */
 struct await;
 struct data_entry;
 
@@ -36,11 +38,14 @@ struct manager {
     struct cluster *clusters; /* by "namespace/name" */
     struct member *members;
     struct mesh *meshes;
+    struct gateway *gateways;
+    struct workloadgroup *workloadgroups;
     struct kept_object *kept; /* objects of all meshes' plans */
     struct await *awaits;     /* by cluster */
     struct data_entry *data;  /* Istio's carried data, by version as written */
     uint64_t spec_seen;       /* hub.spec_rev, as of the last change */
     uint64_t known_rev;       /* raised when a cluster was read for the first time */
+    uint64_t sites_rev;       /* raised when facts of a member changed (membercluster/facts.h) */
     bool leading;
     bool stopping;
     int exit_code;
@@ -64,9 +69,12 @@ void manager_enqueue_meshes(struct manager *m, const char *ns, int64_t delay_ms)
 /* The next change of a cluster (key "namespace/name", which need not be there yet) puts a Mesh into the queue, once:
  * who wants to hear of further ones asks again. So a cluster's changes cost nothing until its meshes have looked. */
 void manager_await(struct manager *m, const char *cluster_key, const char *mesh_key);
-/* Something in the cluster changed: for the Meshes that wait for it. */
+/* The same for resources of other kinds. */
+void manager_await_kind(struct manager *m, const char *cluster_key, enum api_kind kind,
+                        const char *key);
+/* Something in the cluster changed: for those that wait for it. */
 void manager_cluster_changed(struct manager *m, const struct cluster *c);
-/* It was read for the first time: what is left in it of a Mesh that does not list it may want to go. */
+/* It was read for the first time: what is left in it of an owner that does not list it may want to go. */
 void manager_cluster_known(struct manager *m, struct cluster *c);
 
 /* Frees what the above holds. */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -26,10 +27,18 @@ enum {
     KEY_ENV,
     KEY_LOG_LEVEL,
     KEY_VERSION,
+    KEY_CLUSTER_KUBECONFIG,
+    KEY_TOKEN_TTL,
+    KEY_ISTIOD_ADDRESS,
+    KEY_INTERNAL_IP,
+    KEY_EXTERNAL_IP,
+    KEY_NO_DNS,
+    KEY_NO_REGISTER,
     KEY_FILE = 'f',
+    KEY_OUTPUT = 'o',
 };
 
-enum { NAMESPACE_MAX = 63, GRACE_MAX_S = 7 * 24 * 3600 };
+enum { NAMESPACE_MAX = 63, GRACE_MAX_S = 7 * 24 * 3600, TOKEN_MIN_S = 600, TOKEN_MAX_S = 86400 };
 
 static const struct argp_option argp_options[] = {
     {NULL, 0, NULL, 0, "Running:", 1},
@@ -50,7 +59,21 @@ static const struct argp_option argp_options[] = {
     {NULL, 0, NULL, 0, "Rendering:", 2},
     {"filename", KEY_FILE, "DIR", 0, "Folder with our resources as YAML", 0},
     {"cluster", KEY_CLUSTER, "NAME", 0, "Only the objects of this cluster (default: all)", 0},
-    {NULL, 0, NULL, 0, "Both:", 3},
+    {NULL, 0, NULL, 0,
+     "Bundles for machines (with --kubeconfig, --namespace, --allow-local-members):", 3},
+    {"output", KEY_OUTPUT, "DIR|-", 0, "A folder to make, or - for a tar archive", 0},
+    {"token-ttl", KEY_TOKEN_TTL, "SECONDS", 0,
+     "Life of the token (default: the WorkloadGroup's tokenTTLSeconds)", 0},
+    {"cluster-kubeconfig", KEY_CLUSTER_KUBECONFIG, "FILE", 0,
+     "Your own access to the cluster the machines attach to (default: the MemberCluster's)", 0},
+    {"istiod-address", KEY_ISTIOD_ADDRESS, "IP", 0,
+     "Where the machines reach istiod (default: its cluster's east-west gateway)", 0},
+    {"internal-ip", KEY_INTERNAL_IP, "IP", 0, "The machine's address (default: it finds out)", 0},
+    {"external-ip", KEY_EXTERNAL_IP, "IP", 0,
+     "The machine's address, where it is not one of its own (NAT)", 0},
+    {"no-dns-capture", KEY_NO_DNS, NULL, 0, "The agent leaves the machine's DNS alone", 0},
+    {"no-autoregister", KEY_NO_REGISTER, NULL, 0, "You make the WorkloadEntry yourself", 0},
+    {NULL, 0, NULL, 0, "All:", 4},
     {"data", KEY_DATA, "DIR", 0, "Istio's CRDs (default /usr/share/meshwright/istio-data)", 0},
     {"istio-hub", KEY_HUB, "HUB", 0, "Registry of Istio's images (default docker.io/istio)", 0},
     {"istio-tag", KEY_TAG, "TAG", 0, "Tag of Istio's images (default: the mesh's version)", 0},
@@ -62,25 +85,10 @@ static const struct argp_option argp_options[] = {
 
 struct parsing {
     struct options *o;
-    bool have_command;
-    const char *of_run, *of_render; /* an option given that only this command knows */
+    bool have_command, vm; /* vm: "vm" was read, "bundle" is next */
+    /* An option given that only this command knows; of_live: run or vm. */
+    const char *of_run, *of_render, *of_vm, *of_live;
 };
-
-static void set_command(struct argp_state *state, struct parsing *p, const char *word)
-{
-    if (p->have_command)
-        argp_error(state, "unexpected argument '%s': there is one command, and all else is options",
-                   word);
-    p->have_command = true;
-    if (str_eq(word, "run"))
-        p->o->command = OPTIONS_RUN;
-    else if (str_eq(word, "render"))
-        p->o->command = OPTIONS_RENDER;
-    else if (str_eq(word, "version"))
-        p->o->command = OPTIONS_VERSION;
-    else
-        argp_error(state, "unknown command '%s': use run (the default), render or version", word);
-}
 
 static int number(struct argp_state *state, const char *name, const char *arg, int max)
 {
@@ -134,19 +142,73 @@ static void istiod_env(struct argp_state *state, json_t *env, const char *arg)
         argp_error(state, "the value of --istiod-env %s is not UTF-8 text: set it anew", name);
 }
 
+static const char *ip_address(struct argp_state *state, const char *name, const char *arg)
+{
+    if (!cidr_address_family(arg))
+        argp_error(state, "--%s wants an IP address, not '%s'", name, arg);
+    return arg;
+}
+
+static void set_command(struct argp_state *state, struct parsing *p, const char *word)
+{
+    if (p->o->command == OPTIONS_VM_BUNDLE && !p->o->vm.name) {
+        p->o->vm.name = namespace(state, "vm bundle", word);
+        return;
+    }
+    if (p->vm && p->o->command != OPTIONS_VM_BUNDLE) {
+        if (!str_eq(word, "bundle"))
+            argp_error(state, "unknown command 'vm %s': use vm bundle NAME -o DIR", word);
+        p->o->command = OPTIONS_VM_BUNDLE;
+        return;
+    }
+    if (p->have_command)
+        argp_error(state, "unexpected argument '%s': there is one command, and all else is options",
+                   word);
+    p->have_command = true;
+    if (str_eq(word, "run"))
+        p->o->command = OPTIONS_RUN;
+    else if (str_eq(word, "render"))
+        p->o->command = OPTIONS_RENDER;
+    else if (str_eq(word, "version"))
+        p->o->command = OPTIONS_VERSION;
+    else if (str_eq(word, "vm"))
+        p->vm = true;
+    else
+        argp_error(state, "unknown command '%s': use run (the default), render, vm or version",
+                   word);
+}
+
+static void finish_vm(struct argp_state *state, const struct parsing *p)
+{
+    const struct options_vm *v = &p->o->vm;
+    if (!v->name)
+        argp_error(state, "vm wants: meshwright vm bundle NAME -o DIR");
+    if (!v->output)
+        argp_error(state, "vm bundle needs -o DIR, or -o - for a tar archive");
+    if (p->of_run)
+        argp_error(state, "--%s belongs to run: leave it out", p->of_run);
+    if (v->internal_ip && v->external_ip)
+        argp_error(state, "--internal-ip and --external-ip exclude each other");
+}
+
 static void finish(struct argp_state *state, const struct parsing *p)
 {
     const struct options *o = p->o;
     if (o->command == OPTIONS_RENDER && !o->render_dir)
         argp_error(state, "render needs -f DIR, the folder with our resources as YAML");
-    if (o->command == OPTIONS_RENDER && p->of_run)
+    if (o->command == OPTIONS_RENDER && (p->of_run || p->of_live))
         argp_error(state, "--%s is of no use to render, which talks to no cluster: leave it out",
-                   p->of_run);
-    if (o->command == OPTIONS_RUN && p->of_render)
+                   p->of_run ? p->of_run : p->of_live);
+    if (o->command != OPTIONS_RENDER && o->command != OPTIONS_VERSION && p->of_render)
         argp_error(state, "--%s belongs to render: meshwright render -f DIR", p->of_render);
+    if (o->command != OPTIONS_VM_BUNDLE && p->of_vm)
+        argp_error(state, "--%s belongs to vm: meshwright vm bundle NAME -o DIR", p->of_vm);
+    if (p->vm)
+        finish_vm(state, p);
 }
 
-static bool parse_run_option(int key, char *arg, struct argp_state *state, struct options *o)
+/* Of the commands that talk to the hub. */
+static bool parse_live_option(int key, char *arg, struct argp_state *state, struct options *o)
 {
     switch (key) {
     case KEY_KUBECONFIG:
@@ -155,6 +217,49 @@ static bool parse_run_option(int key, char *arg, struct argp_state *state, struc
     case KEY_NAMESPACE:
         o->namespace = namespace(state, "namespace", arg);
         return true;
+    case KEY_LOCAL:
+        o->allow_local_members = true;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool parse_vm_option(int key, char *arg, struct argp_state *state, struct options_vm *v)
+{
+    switch (key) {
+    case KEY_OUTPUT:
+        v->output = arg;
+        return true;
+    case KEY_TOKEN_TTL:
+        v->token_s = number(state, "token-ttl", arg, TOKEN_MAX_S);
+        if (v->token_s < TOKEN_MIN_S)
+            argp_error(state, "--token-ttl wants at least %d seconds", TOKEN_MIN_S);
+        return true;
+    case KEY_CLUSTER_KUBECONFIG:
+        v->cluster_kubeconfig = arg;
+        return true;
+    case KEY_ISTIOD_ADDRESS:
+        v->istiod_address = ip_address(state, "istiod-address", arg);
+        return true;
+    case KEY_INTERNAL_IP:
+        v->internal_ip = ip_address(state, "internal-ip", arg);
+        return true;
+    case KEY_EXTERNAL_IP:
+        v->external_ip = ip_address(state, "external-ip", arg);
+        return true;
+    case KEY_NO_DNS:
+        return v->no_dns_capture = true;
+    case KEY_NO_REGISTER:
+        return v->no_auto_register = true;
+    default:
+        return false;
+    }
+}
+
+static bool parse_run_option(int key, char *arg, struct argp_state *state, struct options *o)
+{
+    switch (key) {
     case KEY_LEADER_ELECT:
         o->leader_elect = true;
         return true;
@@ -166,9 +271,6 @@ static bool parse_run_option(int key, char *arg, struct argp_state *state, struc
         return true;
     case KEY_CLEANUP_GRACE:
         o->cleanup_grace_s = number(state, "cleanup-grace", arg, GRACE_MAX_S);
-        return true;
-    case KEY_LOCAL:
-        o->allow_local_members = true;
         return true;
     case KEY_CRASH:
         o->crash_after_writes = number(state, "crash-after-writes", arg, INT_MAX);
@@ -243,6 +345,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     if (parse_run_option(key, arg, state, p->o))
         p->of_run = option_name(key);
+    else if (parse_live_option(key, arg, state, p->o))
+        p->of_live = option_name(key);
+    else if (parse_vm_option(key, arg, state, &p->o->vm))
+        p->of_vm = option_name(key);
     else if (parse_render_option(key, arg, p->o))
         p->of_render = option_name(key);
     else
@@ -255,11 +361,12 @@ void options_parse(struct options *o, int argc, char **argv)
     static const struct argp argp = {
         .options = argp_options,
         .parser = parse_option,
-        .args_doc = "[run]\nrender -f DIR\nversion",
+        .args_doc = "[run]\nrender -f DIR\nvm bundle NAME -o DIR|-\nversion",
         .doc = "Builds and keeps Istio meshes over several clusters, from custom resources in a "
                "hub cluster.\v"
                "run (the default) reconciles until SIGTERM. render writes what would be applied "
-               "to standard output and talks to no cluster.",
+               "to standard output and talks to no cluster. vm bundle makes the files with which "
+               "machines of a WorkloadGroup join its mesh, and the token among them.",
     };
     *o = (struct options){
         .bind = ":8081",

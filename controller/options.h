@@ -8,7 +8,18 @@
 
 #include "base/err.h"
 
-enum options_command { OPTIONS_RUN, OPTIONS_RENDER, OPTIONS_VERSION };
+enum options_command { OPTIONS_RUN, OPTIONS_RENDER, OPTIONS_VERSION, OPTIONS_VM_BUNDLE };
+
+/* meshwright vm bundle NAME */
+struct options_vm {
+    const char *name;               /* NAME: of the WorkloadGroup in the hub */
+    const char *output;             /* -o DIR, or "-": a tar archive to standard output */
+    const char *cluster_kubeconfig; /* --cluster-kubeconfig FILE; NULL: that of the MemberCluster */
+    const char *istiod_address;     /* --istiod-address IP; NULL: of the east-west gateway */
+    const char *internal_ip, *external_ip;
+    int token_s; /* --token-ttl SECONDS; 0: what the WorkloadGroup says */
+    bool no_dns_capture, no_auto_register;
+};
 
 struct options {
     enum options_command command;
@@ -31,11 +42,13 @@ struct options {
     /* --crash-after-writes K: _exit(137) right after the K-th write was answered, for tests; 0: off */
     int crash_after_writes;
     int cleanup_grace_s; /* --cleanup-grace SECONDS, default 300 */
+    struct options_vm vm;
 };
 
-/* Parses argv ("meshwright [run] OPTIONS", "meshwright render -f DIR", "meshwright version") and
- * fills in the defaults, those from the environment too: afterwards namespace NULL means all
- * namespaces, and lease_namespace is never NULL. Strings are borrowed from argv and the
+/* Parses argv ("meshwright [run] OPTIONS", "meshwright render -f DIR",
+ * "meshwright vm bundle NAME -o DIR", "meshwright version") and fills in the defaults, those from
+ * the environment too: afterwards namespace NULL means all namespaces (for vm: the kubeconfig's),
+ * and lease_namespace is never NULL. Strings are borrowed from argv and the
  * environment. Exits the process for --help (0) and for usage errors (64), as argp does. */
 void options_parse(struct options *o, int argc, char **argv);
 void options_done(struct options *o);

@@ -14,7 +14,7 @@
 
 #include "base/buf.h"
 
-enum { ARGS_MAX = 16, EXIT_USAGE = 64 };
+enum { ARGS_MAX = 24, EXIT_USAGE = 64 };
 
 /* Parses a command line of words separated by spaces, after "meshwright". line is cut up. */
 static void parse(struct options *o, char *line)
@@ -164,13 +164,42 @@ static void render_and_version(void **state)
     }
 }
 
+static void vm_bundle(void **state)
+{
+    (void)state;
+    struct options o;
+    char least[] = "vm bundle billing -o -";
+    parse(&o, least);
+    assert_int_equal(o.command, OPTIONS_VM_BUNDLE);
+    assert_string_equal(o.vm.name, "billing");
+    assert_string_equal(o.vm.output, "-");
+    assert_int_equal(o.vm.token_s, 0);
+    assert_null(o.vm.cluster_kubeconfig);
+    assert_false(o.vm.no_dns_capture || o.vm.no_auto_register);
+    options_done(&o);
+    char all[] = "--kubeconfig k vm --namespace fleet bundle b --output=d --token-ttl 600 "
+                 "--cluster-kubeconfig c --istiod-address ::1 --internal-ip=10.0.0.1 "
+                 "--no-dns-capture --no-autoregister";
+    parse(&o, all);
+    assert_string_equal(o.kubeconfig, "k");
+    assert_string_equal(o.namespace, "fleet");
+    assert_string_equal(o.vm.name, "b");
+    assert_string_equal(o.vm.output, "d");
+    assert_int_equal(o.vm.token_s, 600);
+    assert_string_equal(o.vm.cluster_kubeconfig, "c");
+    assert_string_equal(o.vm.istiod_address, "::1");
+    assert_string_equal(o.vm.internal_ip, "10.0.0.1");
+    assert_true(o.vm.no_dns_capture && o.vm.no_auto_register);
+    options_done(&o);
+}
+
 static void usage_errors_say_what_to_do(void **state)
 {
     (void)state;
     const struct {
         const char *line, *says;
     } rows[] = {
-        {"reander", "use run (the default), render or version"},
+        {"reander", "use run (the default), render, vm or version"},
         {"run render", "there is one command"},
         {"render", "render needs -f DIR"},
         {"render -f d --leader-elect", "--leader-elect is of no use to render"},
@@ -191,6 +220,21 @@ static void usage_errors_say_what_to_do(void **state)
         {"--istiod-env 1A=x", "wants NAME=VALUE"},
         {"--istiod-env A=\xFF", "is not UTF-8"},
         {"--no-such-option", "unrecognized option"},
+        {"vm", "meshwright vm bundle NAME -o DIR"},
+        {"vm bundle", "meshwright vm bundle NAME -o DIR"},
+        {"vm list", "unknown command 'vm list'"},
+        {"vm bundle a", "needs -o DIR"},
+        {"vm bundle A_b -o d", "lower-case letters"},
+        {"vm bundle a b -o d", "there is one command"},
+        {"vm bundle a -o d -f x", "--filename belongs to render"},
+        {"vm bundle a -o d --leader-elect", "--leader-elect belongs to run"},
+        {"vm bundle a -o d --token-ttl 60", "at least 600 seconds"},
+        {"vm bundle a -o d --token-ttl 1h", "a number from 0 to 86400"},
+        {"vm bundle a -o d --internal-ip host", "--internal-ip wants an IP address"},
+        {"vm bundle a -o d --internal-ip 1.1.1.1 --external-ip ::1", "exclude each other"},
+        {"-o d", "--output belongs to vm"},
+        {"render -f d --token-ttl 600", "--token-ttl belongs to vm"},
+        {"render -f d --kubeconfig k", "--kubeconfig is of no use to render"},
         {"--kubeconfig", "requires an argument"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -226,6 +270,7 @@ int main(void)
         cmocka_unit_test(everything_for_run),
         cmocka_unit_test(namespaces_from_the_environment),
         cmocka_unit_test(render_and_version),
+        cmocka_unit_test(vm_bundle),
         cmocka_unit_test(usage_errors_say_what_to_do),
         cmocka_unit_test(a_bad_variable_is_not_repeated),
         cmocka_unit_test(help_names_the_options),

@@ -58,52 +58,26 @@ static void use(struct member *mb, const struct kube_config *config)
     mb->expires = kube_config_expiry(config);
 }
 
-static const char *const default_keys[] = {"value", "value.yaml", "kubeconfig"};
-
-/* The kubeconfig's base64 text in a Secret: the named key, or the first usual one that is there. */
-static const char *pick(const json_t *secret, const char *key)
-{
-    const json_t *data = json_object_get(secret, "data");
-    if (key)
-        return json_string_value(json_object_get(data, key));
-    for (size_t i = 0; i < sizeof default_keys / sizeof *default_keys; i++) {
-        const char *v = json_string_value(json_object_get(data, default_keys[i]));
-        if (v)
-            return v;
-    }
-    return NULL;
-}
-
 static void take(struct member *mb, const json_t *secret, const char *key)
 {
     const char *name = str_or(jx_str(secret, "metadata.name"), "?");
-    const char *b64 = pick(secret, key);
-    size_t len = 0;
-    char *text = b64 ? jx_unb64(b64, &len) : NULL;
-    if (!text) {
-        auto_free char *msg =
-            xasprintf("Secret %s/%s has no key %s with a kubeconfig; next: kubectl create secret "
-                      "generic %s -n %s "
-                      "--from-file=value=KUBECONFIG",
-                      mb->ns, name, str_or(key, "value, value.yaml or kubeconfig"), name, mb->ns);
-        refuse(mb, "CredentialsInvalid", true, msg);
-        return;
-    }
     auto_kube_config config = {0};
     char field[KUBECONFIG_FIELD_MAX] = "";
     struct err err = {0};
     enum kubeconfig_trust trust =
         mb->manager->options->allow_local_members ? KUBECONFIG_MEMBER_LOCAL : KUBECONFIG_MEMBER;
-    if (kubeconfig_load(text, len, trust, &config, field, &err) < 0) {
-        auto_free char *msg =
-            xasprintf("Secret %s/%s: %s%s%s", mb->ns, name, field, *field ? ": " : "", err.msg);
-        refuse(mb, strstr(field, ".exec") ? "ExecAuthUnsupported" : "CredentialsInvalid", true,
-               msg);
-    } else {
+    if (kubeconfig_from_secret(secret, key, trust, &config, field, &err) == 0) {
         use(mb, &config);
+        return;
     }
-    explicit_bzero(text, len);
-    free(text);
+    auto_free char *msg =
+        err.class == ERR_NOT_FOUND
+            ? xasprintf("Secret %s/%s has no key %s with a kubeconfig; next: kubectl create secret "
+                        "generic %s -n %s "
+                        "--from-file=value=KUBECONFIG",
+                        mb->ns, name, str_or(key, "value, value.yaml or kubeconfig"), name, mb->ns)
+            : xasprintf("Secret %s/%s: %s%s%s", mb->ns, name, field, *field ? ": " : "", err.msg);
+    refuse(mb, strstr(field, ".exec") ? "ExecAuthUnsupported" : "CredentialsInvalid", true, msg);
 }
 
 static void on_secret(void *arg, const struct kube_response *r, const struct err *err)

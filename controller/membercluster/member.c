@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "clusterset/clusterset.h"
 #include "membercluster/credentials.h"
 #include "membercluster/status.h"
 #include "json/jx.h"
@@ -67,6 +68,8 @@ static void member_forget(struct manager *m, const char *key)
     HASH_DEL(m->members, mb);
     if (mb->call)
         kube_call_cancel(mb->call);
+    member_facts_done(&mb->facts);
+    clusterset_forget(mb);
     free(mb->ns);
     free(mb->name);
     free(mb);
@@ -121,7 +124,7 @@ static bool given_up(struct member *mb, const struct cluster *c)
 static bool may_go(struct member *mb, const struct cluster *c, bool retain, struct hub_object *o)
 {
     bool never_met = !c->uid && !jx_str(o->obj, "status.clusterID");
-    if (retain || never_met || (cluster_ready(c) && leftovers(c) == 0))
+    if (retain || never_met || (cluster_ready(c) && leftovers(c) == 0 && clusterset_left(mb, o)))
         return true;
     if (cluster_ready(c)) {
         mb->leaving_ms = 0;
@@ -134,13 +137,16 @@ static bool may_go(struct member *mb, const struct cluster *c, bool retain, stru
 }
 
 static int64_t finalize(struct member *mb, struct hub_object *o,
-                        const struct api_member_cluster *cr)
+                        const struct api_member_cluster *cr, struct arena *a)
 {
     struct cluster *c = manager_cluster(mb->manager, mb->ns, mb->name);
     if (!hub_has_finalizer(o))
         return 0;
     credentials_refresh(mb, cr);
-    if (may_go(mb, c, cr->spec.deletion_policy == API_MEMBER_CLUSTER_DELETION_POLICY_RETAIN, o)) {
+    bool retain = cr->spec.deletion_policy == API_MEMBER_CLUSTER_DELETION_POLICY_RETAIN;
+    if (!retain)
+        clusterset_step(mb, o, cr, a);
+    if (may_go(mb, c, retain, o)) {
         hub_set_finalizer(o, false);
         return 0;
     }
@@ -176,12 +182,15 @@ int64_t member_reconcile(struct manager *m, const char *key)
     struct member *mb = member_get(m, o);
     mb->leaving = cr->meta.deleting;
     if (cr->meta.deleting)
-        return finalize(mb, o, cr);
+        return finalize(mb, o, cr, &a);
     if (!hub_has_finalizer(o)) {
         hub_set_finalizer(o, true);
         return 0;
     }
     credentials_refresh(mb, cr);
+    member_facts_refresh(mb);
+    int64_t again = clusterset_step(mb, o, cr, &a);
     member_set_status(mb, o, cr, manager_cluster(m, mb->ns, mb->name));
-    return mb->reason[0] ? POLL_MS / 2 : POLL_MS;
+    int64_t poll = mb->reason[0] ? POLL_MS / 2 : POLL_MS;
+    return again > 0 && again < poll ? again : poll;
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "manager.h"
+#include "membercluster/facts.h"
 
 struct member {
     struct manager *manager;
@@ -23,6 +24,8 @@ struct member {
     char problem[ERR_MSG_MAX];
     int64_t expires;    /* of the credentials, seconds since 1970; 0 unknown */
     int64_t leaving_ms; /* deletion was first seen with the cluster out of reach */
+    struct member_facts facts;
+    struct set_member *set; /* clusterset/clusterset.h; NULL: in no set */
     UT_hash_handle hh;
     char key[];
 };

@@ -7,11 +7,11 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "clusterset/clusterset.h"
 #include "runtime/conditions.h"
-#include "topology/topology.h"
 #include "json/jx.h"
 
-enum { KUBE_MINOR_MIN = 30, EXPIRY_SOON_S = 7 * 86400 };
+enum { KUBE_MINOR_MIN = 30, EXPIRY_SOON_S = 7 * 86400, VERDICTS_MAX = 6 };
 
 struct verdict {
     const char *type;
@@ -105,23 +105,24 @@ static struct verdict compatible(const struct cluster *c)
                    "the Kubernetes version is supported");
 }
 
+/* Of the cluster set, as far as there is something to say. */
+static void add_set(struct verdict *v, size_t *n, const struct set_member *s)
+{
+    if (s->ready.message)
+        v[(*n)++] =
+            verdict("ClusterSetReady", s->ready.status, s->ready.reason, false, s->ready.message);
+    if (s->dns.message)
+        v[(*n)++] =
+            verdict("ClusterSetDNSReady", s->dns.status, s->dns.reason, false, s->dns.message);
+}
+
 /* Names of the meshes that list this cluster or select it by label. */
 static json_t *meshes_of(const struct member *mb, const struct hub_object *o)
 {
     json_t *names = json_array();
     for (const struct hub_object *mesh = mb->manager->hub.kinds[API_KIND_MESH].all; mesh;
          mesh = mesh->hh.next) {
-        if (!str_eq(jx_str(mesh->obj, "metadata.namespace"), mb->ns))
-            continue;
-        size_t i;
-        json_t *c;
-        bool in = false;
-        json_array_foreach (jx_get(mesh->obj, "spec.clusters"), i, c) {
-            in |= str_eq(jx_str(c, "name"), mb->name);
-        }
-        const json_t *selector = jx_get(mesh->obj, "spec.clusterSelector");
-        if (in || (selector && topo_labels_match(jx_get(o->obj, "metadata.labels"),
-                                                 json_object_get(selector, "matchLabels"))))
+        if (hub_in_namespace(mesh, mb->ns) && hub_mesh_lists(mesh->obj, mb->name, o))
             json_array_append_new(names, json_string(jx_str(mesh->obj, "metadata.name")));
     }
     return names;
@@ -146,6 +147,20 @@ static void summarize(json_t *list, const json_t *old, const struct verdict *v, 
              bad->message, generation, now);
 }
 
+/* The first ones: a status is for people. Before the cluster was read, what was told before. */
+static void set_ranges(json_t *status, const char *field, const char *const *ranges,
+                       const struct member *mb, const json_t *old)
+{
+    json_t *list = json_array();
+    for (; ranges && *ranges && json_array_size(list) < FACTS_STATUS_MAX; ranges++)
+        json_array_append_new(list, json_string(*ranges));
+    if (json_array_size(list) > 0)
+        json_object_set(status, field, list);
+    else if (!mb->facts.read && json_object_get(old, field))
+        json_object_set(status, field, json_object_get(old, field));
+    json_decref(list);
+}
+
 static void fill_facts(json_t *status, const struct member *mb, const struct hub_object *o,
                        const struct api_member_cluster *cr, const struct cluster *c)
 {
@@ -159,6 +174,14 @@ static void fill_facts(json_t *status, const struct member *mb, const struct hub
         clock_format(mb->expires, text);
         jx_set_str(status, "credentialsExpireTime", text);
     }
+    auto_arena a = ARENA_INIT;
+    const struct api_member_cluster_spec *s = &cr->spec;
+    const json_t *old = json_object_get(o->obj, "status");
+    set_ranges(status, "podCIDRs",
+               member_ranges(&a, s->pod_cid_rs, s->n_pod_cid_rs, mb->facts.pod_ranges), mb, old);
+    set_ranges(status, "serviceCIDRs",
+               member_ranges(&a, s->service_cid_rs, s->n_service_cid_rs, mb->facts.service_ranges),
+               mb, old);
     json_t *meshes = meshes_of(mb, o);
     if (json_array_size(meshes) > 0)
         json_object_set(status, "meshes", meshes);
@@ -194,6 +217,8 @@ static uint64_t made_from(const struct member *mb, const struct hub_object *o,
     h = str_hash_more(h, mb->problem);
     h = mix(h, (int64_t)mb->manager->hub.spec_rev);
     h = mix(h, mb->expires);
+    h = mix(h, (int64_t)mb->facts.rev);
+    h = mix(h, mb->set ? (int64_t)mb->set->rev + 1 : 0);
     return mix(h, (left <= 0) + 2 * (left < EXPIRY_SOON_S)) | 1;
 }
 
@@ -204,11 +229,14 @@ void member_set_status(struct member *mb, struct hub_object *o, const struct api
     uint64_t from = made_from(mb, o, c);
     if (!mb->reason[0] && !cluster_settled(c) && hub_has_report(o))
         return;
-    if (mb->told == from)
+    if (mb->told == from || clusterset_unread(mb, o, cr))
         return;
     const json_t *old = jx_get(o->obj, "status.conditions");
-    struct verdict v[] = {credentials(mb, c), reachable(c), permitted(c), compatible(c)};
-    size_t n = sizeof v / sizeof *v;
+    struct verdict v[VERDICTS_MAX] = {credentials(mb, c), reachable(c), permitted(c),
+                                      compatible(c)};
+    size_t n = 4;
+    if (cr->spec.cluster_set && mb->set)
+        add_set(v, &n, mb->set);
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++)
         cond_set(list, old, v[i].type, v[i].status, v[i].reason, v[i].message, cr->meta.generation,
@@ -220,6 +248,7 @@ void member_set_status(struct member *mb, struct hub_object *o, const struct api
     auto_json *status = json_pack("{s:I, s:o}", "observedGeneration",
                                   (json_int_t)cr->meta.generation, "conditions", list);
     fill_facts(status, mb, o, cr, c);
+    clusterset_report(mb, o, cr, status);
     mb->told = json_equal(json_object_get(o->obj, "status"), status) ? from : 0;
     hub_set_status(o, status);
 }

@@ -4,21 +4,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "applyplan.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "gateway/tls.h"
 #include "mesh/mesh.h"
 #include "runtime/applier.h"
+#include "secret.h"
 #include "json/jx.h"
 
 enum {
-    CRD_BYTES_MAX = 4 * 1048576,
     BACKDATE_S = 3600, /* clocks of members may be behind */
     INTERMEDIATE_S = 2 * 365 * 86400,
     BODY_BYTES_MAX = 4 * 1048576,
 };
 
-/* Fields are taken by force only on an object that is ours, or was a former Mesh's of this name. */
+/* The spec says to take over the control plane that is there: what it consists of, and no user's objects. */
+static bool adopted(const struct mesh_member *mm, const struct plan_object *o)
+{
+    return mm->spec && mm->spec->adopt && o->wave <= PLAN_WEBHOOKS;
+}
+
+/* Fields are taken by force only on an object that is ours, was a former Mesh's of this name, or is adopted. */
 static struct op *begin(const struct mesh_pass *p, struct mesh_member *mm,
                         const struct plan_object *o)
 {
@@ -30,89 +37,18 @@ static struct op *begin(const struct mesh_pass *p, struct mesh_member *mm,
         (str_eq(live.meta.mesh, p->mesh->name) || str_eq(live.meta.owner_uid, p->cr->meta.uid));
     snprintf(op->intent, sizeof op->intent, "%s", o->intent);
     snprintf(op->owner, sizeof op->owner, "%s", str_or(p->cr->meta.uid, ""));
-    op->ours = ours || op->known_ours;
+    op->ours = ours || op->known_ours || adopted(mm, o);
     return op;
 }
 
-/* --- plain objects, and those whose spec is in a file --- */
-
-static void apply_plain(const struct mesh_pass *p, struct mesh_member *mm,
-                        const struct plan_object *o)
-{
-    size_t len;
-    const char *text = kept_text(o, &len);
-    applier_send(begin(p, mm, o), text, len, false);
-}
-
-/* The file's members are spliced in as text: a CRD's schema is large, and nothing here needs its tree. */
-static void apply_file(const struct mesh_pass *p, struct mesh_member *mm,
-                       const struct plan_object *o)
-{
-    struct op *op = begin(p, mm, o);
-    auto_buf body = BUF_INIT(CRD_BYTES_MAX);
-    struct err err = {0};
-    auto_free char *file = file_read(o->file, CRD_BYTES_MAX, NULL, &err);
-    if (!file) {
-        applier_fail(op, &err);
-        return;
-    }
-    auto_json *head = kept_body(o);
-    json_object_del(head, "spec");
-    auto_free char *text = jx_dump(head);
-    const char *rest = file + strspn(file, " \n\t");
-    if (*rest != '{') {
-        err_set(&err, ERR_INVALID, 0, "%s: not a JSON object", o->file);
-        applier_fail(op, &err);
-        return;
-    }
-    buf_append(&body, text, strlen(text) - 1);
-    buf_puts(&body, ",");
-    buf_puts(&body, rest + 1);
-    applier_send(op, body.data, body.len, false);
-}
-
 /* --- Secrets --- */
-
-static void set_data(json_t *body, const char *key, const char *text)
-{
-    json_t *data = json_object_get(body, "data");
-    if (!data) {
-        data = json_object();
-        json_object_set_new(body, "data", data);
-    }
-    char *b64 = jx_b64(text, strlen(text));
-    json_object_set_new(data, key, json_string(b64));
-    xfree_secret(b64);
-}
-
-static void set_times(json_t *body, int64_t issued, int64_t expires)
-{
-    char text[CLOCK_RFC3339_MAX];
-    json_t *notes = jx_get(body, "metadata.annotations");
-    clock_format(issued, text);
-    json_object_set_new(notes, PLAN_ANNOTATION_ISSUED, json_string(text));
-    clock_format(expires, text);
-    json_object_set_new(notes, PLAN_ANNOTATION_EXPIRES, json_string(text));
-}
-
-/* jansson gives no way to wipe a string in place by its interface; the values are overwritten through it. */
-static void wipe_data(json_t *body)
-{
-    const char *key;
-    json_t *v;
-    json_object_foreach (json_object_get(body, "data"), key, v) {
-        char *s = (char *)(uintptr_t)json_string_value(v);
-        if (s)
-            explicit_bzero(s, json_string_length(v));
-    }
-}
 
 static void send_secret(struct op *op, json_t *body)
 {
     char *text = jx_dump(body);
     applier_send(op, text, strlen(text), true);
     xfree_secret(text);
-    wipe_data(body);
+    secret_wipe(body);
 }
 
 /* --- cacerts --- */
@@ -130,11 +66,11 @@ static int fill_cacerts(const struct mesh_pass *p, const struct mesh_member *mm,
     if (pki_cert_info(ca.cert, &info, err) < 0)
         return -1;
     auto_free char *chain = xasprintf("%s%s", ca.cert, root->pair.cert);
-    set_data(body, "ca-cert.pem", ca.cert);
-    set_data(body, "ca-key.pem", ca.key);
-    set_data(body, "cert-chain.pem", chain);
-    set_data(body, "root-cert.pem", root->anchors);
-    set_times(body, now, info.not_after);
+    secret_set_data(body, "ca-cert.pem", ca.cert, strlen(ca.cert));
+    secret_set_data(body, "ca-key.pem", ca.key, strlen(ca.key));
+    secret_set_data(body, "cert-chain.pem", chain, strlen(chain));
+    secret_set_data(body, "root-cert.pem", root->anchors, strlen(root->anchors));
+    secret_set_times(body, now, info.not_after);
     return 0;
 }
 
@@ -195,9 +131,9 @@ static void send_remote_secret(struct token_wait *w, struct op *op, const json_t
     }
     struct istio_peer peer = {.name = w->peer, .server = w->server, .ca = w->ca};
     char *kubeconfig = istio_remote_kubeconfig(&peer, token);
-    set_data(w->body, w->peer, kubeconfig);
+    secret_set_data(w->body, w->peer, kubeconfig, strlen(kubeconfig));
     xfree_secret(kubeconfig);
-    set_times(w->body, now, expires);
+    secret_set_times(w->body, now, expires);
     send_secret(op, w->body);
 }
 
@@ -250,16 +186,17 @@ void mesh_apply(struct mesh_pass *p, struct mesh_member *mm, const struct plan_o
 {
     switch (o->content) {
     case PLAN_PLAIN:
-        apply_plain(p, mm, o);
-        break;
     case PLAN_FILE:
-        apply_file(p, mm, o);
+        applyplan_send(begin(p, mm, o), o);
         break;
     case PLAN_CACERTS:
         apply_cacerts(p, mm, o);
         break;
     case PLAN_REMOTE_SECRET:
         apply_remote_secret(p, mm, o);
+        break;
+    case PLAN_TLS_SECRET:
+        gateway_tls_send(p->mesh->manager, p->mesh->ns, begin(p, mm, o), o);
         break;
     }
 }

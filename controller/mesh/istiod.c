@@ -48,6 +48,11 @@ static struct istiod_view *view_of(const struct mesh *mesh, const char *cluster)
     return NULL;
 }
 
+const char *mesh_istiod_name(const struct mesh_pass *p)
+{
+    return *p->revision ? arena_printf(p->arena, "istiod-%s", p->revision) : "istiod";
+}
+
 struct istiod_view *istiod_view_get(struct mesh *mesh, const char *cluster)
 {
     struct istiod_view *v = view_of(mesh, cluster);
@@ -186,6 +191,10 @@ void istiod_view_refresh(struct mesh_pass *p, struct mesh_member *mm)
     mm->view = istiod_view_get(p->mesh, mm->name);
     if (!mm->view)
         return;
+    if (mm->role == ISTIO_REMOTE) { /* its Primary's counts */
+        mm->view->known = false;
+        return;
+    }
     if (!mm->cluster || !cluster_ready(mm->cluster) || !mm->istiod_available) {
         mm->view->known = mm->view->known && mm->istiod_available;
         return;

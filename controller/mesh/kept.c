@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "json/jx.h"
 
 #define uthash_malloc(n) xmalloc(n)
@@ -86,6 +87,32 @@ void kept_drop(struct kept_object **all, struct kept_plan *k)
 {
     drop_all(all, k->objects, k->n);
     *k = (struct kept_plan){0};
+}
+
+static int by_key(const void *a, const void *b)
+{
+    const struct plan_object *x = *(const struct plan_object *const *)a;
+    const struct plan_object *y = *(const struct plan_object *const *)b;
+    int c = (x->gvr > y->gvr) - (x->gvr < y->gvr);
+    c = c ? c : str_cmp(x->ns, y->ns);
+    return c ? c : str_cmp(x->name, y->name);
+}
+
+struct kept_index kept_index(struct arena *a, const struct kept_plan *k)
+{
+    struct kept_index x = {.n = k ? k->n : 0};
+    x.sorted = arena_array(a, x.n + 1, sizeof *x.sorted);
+    for (size_t i = 0; i < x.n; i++)
+        x.sorted[i] = k->objects[i];
+    qsort(x.sorted, x.n, sizeof *x.sorted, by_key);
+    return x;
+}
+
+bool kept_has(const struct kept_index *x, const struct gvr *g, const char *ns, const char *name)
+{
+    struct plan_object probe = {.gvr = g, .ns = ns, .name = name};
+    const struct plan_object *key = &probe;
+    return x->n && bsearch(&key, x->sorted, x->n, sizeof *x->sorted, by_key);
 }
 
 static const struct kept_object *kept(const struct plan_object *o)

@@ -6,6 +6,7 @@
 #define CONTROLLER_MESH_KEPT_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "plan/plan.h"
@@ -21,6 +22,14 @@ struct kept_plan {
 /* Replaces what k holds by the objects of p. */
 void kept_take(struct kept_object **all, const struct plan *p, struct kept_plan *k);
 void kept_drop(struct kept_object **all, struct kept_plan *k);
+
+/* The objects of a plan in the order of kind, namespace and name, to be found again. */
+struct kept_index {
+    const struct plan_object **sorted; /* memory of the arena */
+    size_t n;
+};
+struct kept_index kept_index(struct arena *a, const struct kept_plan *k); /* k NULL: empty */
+bool kept_has(const struct kept_index *x, const struct gvr *g, const char *ns, const char *name);
 
 /* What is sent for an object of a kept plan: JSON. */
 const char *kept_text(const struct plan_object *o, size_t *len);

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "json/jx.h"
 
-static const struct plan_owner owner = {"shop", "uid"};
+static const struct plan_owner owner = {"shop", "uid", NULL};
 
 static void add(struct plan *p, const char *name, const char *value)
 {

@@ -17,8 +17,8 @@ static void stop(struct mesh_pass *p, const char *reason, bool stalled, const ch
     p->stop_stalled = stalled;
 }
 
-static void block(struct mesh_pass *p, struct mesh_member *mm, const char *reason, bool stalled,
-                  const char *message)
+void mesh_member_block(struct mesh_pass *p, struct mesh_member *mm, const char *reason,
+                       bool stalled, const char *message)
 {
     mm->blocked_reason = reason;
     mm->blocked_message = message;
@@ -29,18 +29,27 @@ static void block(struct mesh_pass *p, struct mesh_member *mm, const char *reaso
     p->unresolved_stalled = stalled;
 }
 
+void mesh_forbid(struct mesh_pass *p, struct mesh_member *mm, const char *reason, bool stalled,
+                 const char *message)
+{
+    if (!mm) {
+        stop(p, reason, stalled, message);
+        return;
+    }
+    const char *before = mm->blocked_reason, *said = mm->blocked_message;
+    mesh_member_block(p, mm, reason, stalled, message);
+    if (before || mm->installed) {
+        mm->blocked_reason = before;
+        mm->blocked_message = said;
+    }
+}
+
 /* --- who --- */
 
 static bool selected(const struct api_mesh *cr, const json_t *member)
 {
     const json_t *want = cr->spec.cluster_selector ? cr->spec.cluster_selector->match_labels : NULL;
     return topo_labels_match(jx_get(member, "metadata.labels"), want);
-}
-
-static bool in_namespace(const struct hub_object *o, const char *ns)
-{
-    size_t n = strlen(ns);
-    return strncmp(o->key, ns, n) == 0 && o->key[n] == '/';
 }
 
 static void add(struct mesh_pass *p, const char *name, const struct api_mesh_clusters *spec)
@@ -59,7 +68,7 @@ static void list_members(struct mesh_pass *p)
         return;
     struct hub *hub = &p->mesh->manager->hub;
     for (const struct hub_object *o = hub->kinds[API_KIND_MEMBER_CLUSTER].all; o; o = o->hh.next)
-        if (in_namespace(o, p->mesh->ns) && selected(p->cr, o->obj))
+        if (hub_in_namespace(o, p->mesh->ns) && selected(p->cr, o->obj))
             add(p, jx_str(o->obj, "metadata.name"), NULL);
 }
 
@@ -70,12 +79,12 @@ static int by_name(const void *a, const void *b)
 
 /* --- claims of all meshes of the namespace --- */
 
-static bool is_member(const struct mesh_pass *p, const char *name)
+struct mesh_member *mesh_member_find(const struct mesh_pass *p, const char *name)
 {
     for (size_t i = 0; i < p->n_members; i++)
         if (str_eq(p->members[i].name, name))
-            return true;
-    return false;
+            return &p->members[i];
+    return NULL;
 }
 
 static size_t claims_of(struct mesh_pass *p, const struct hub_object *o, struct topo_claim *out,
@@ -85,10 +94,10 @@ static size_t claims_of(struct mesh_pass *p, const struct hub_object *o, struct 
     json_t *c;
     const char *name = jx_str(o->obj, "metadata.name"), *uid = jx_str(o->obj, "metadata.uid");
     const char *created = jx_str(o->obj, "metadata.creationTimestamp");
-    if (jx_str(o->obj, "metadata.deletionTimestamp"))
+    if (hub_is_going(o->obj))
         return 0;
     json_array_foreach (jx_get(o->obj, "spec.clusters"), i, c) {
-        if (n < room && is_member(p, jx_str(c, "name")))
+        if (n < room && mesh_member_find(p, jx_str(c, "name")))
             out[n++] = (struct topo_claim){name, uid, created, jx_str(c, "name")};
     }
     if (!jx_get(o->obj, "spec.clusterSelector"))
@@ -115,19 +124,20 @@ static void check_claims(struct mesh_pass *p)
     size_t n = 0;
     for (const struct hub_object *o = p->mesh->manager->hub.kinds[API_KIND_MESH].all; o;
          o = o->hh.next)
-        if (in_namespace(o, p->mesh->ns))
+        if (hub_in_namespace(o, p->mesh->ns))
             n += claims_of(p, o, claims + n, ROOM - n);
     for (size_t i = 0; i < p->n_members; i++) {
         const struct topo_claim *w = topo_claim_winner(claims, n, p->members[i].name);
         if (!w || str_eq(w->uid, p->cr->meta.uid))
             continue;
         alone = false;
-        block(p, &p->members[i], "ClusterInOtherMesh", true,
-              arena_printf(p->arena,
-                           "cluster %s is in Mesh %s, which is older; a cluster holds one "
-                           "mesh's control plane: "
-                           "remove it from one of the two",
-                           p->members[i].name, w->mesh));
+        mesh_member_block(
+            p, &p->members[i], "ClusterInOtherMesh", true,
+            arena_printf(p->arena,
+                         "cluster %s is in Mesh %s, which is older; a cluster holds one "
+                         "mesh's control plane: "
+                         "remove it from one of the two",
+                         p->members[i].name, w->mesh));
     }
     p->mesh->claims_rev = alone ? p->mesh->manager->hub.spec_rev : 0;
 }
@@ -150,6 +160,20 @@ static void describe(struct mesh_pass *p, struct mesh_member *mm)
     mm->installed = cluster_holds(c, p->cr->meta.uid);
 }
 
+static bool is_remote(const struct mesh_member *mm)
+{
+    return mm->spec && mm->spec->role == API_MESH_CLUSTERS_ROLE_REMOTE;
+}
+
+/* Its istiod reads this member's API server. */
+static bool other_primary(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    for (size_t i = 0; i < p->n_members; i++)
+        if (&p->members[i] != mm && !is_remote(&p->members[i]))
+            return true;
+    return false;
+}
+
 static void resolve(struct mesh_pass *p, struct mesh_member *mm)
 {
     auto_free char *key = xasprintf("%s/%s", p->mesh->ns, mm->name);
@@ -158,7 +182,7 @@ static void resolve(struct mesh_pass *p, struct mesh_member *mm)
     struct err err = {0};
     manager_await(p->mesh->manager, key, p->mesh->key);
     if (!o) {
-        block(
+        mesh_member_block(
             p, mm, "ClusterNotFound", false,
             arena_printf(
                 p->arena,
@@ -168,8 +192,8 @@ static void resolve(struct mesh_pass *p, struct mesh_member *mm)
         return;
     }
     if (api_member_cluster_decode(o->obj, p->arena, &cr, &err) < 0) {
-        block(p, mm, "ClusterInvalid", false,
-              arena_printf(p->arena, "MemberCluster %s: %s", mm->name, err.msg));
+        mesh_member_block(p, mm, "ClusterInvalid", false,
+                          arena_printf(p->arena, "MemberCluster %s: %s", mm->name, err.msg));
         return;
     }
     mm->cr = cr;
@@ -177,47 +201,15 @@ static void resolve(struct mesh_pass *p, struct mesh_member *mm)
     if (cr->meta.deleting) {
         mm->blocked_reason = MESH_MEMBER_LEAVING; /* others go on; this one is emptied */
         mm->blocked_message = arena_printf(p->arena, "MemberCluster %s is being deleted", mm->name);
-    } else if (mm->spec && mm->spec->role == API_MESH_CLUSTERS_ROLE_REMOTE) {
-        block(p, mm, "NotImplemented", true,
-              arena_printf(p->arena, "cluster %s: role Remote is not supported yet; use Primary",
-                           mm->name));
-    } else if (cr->spec.in_cluster && !cr->spec.advertised_server && p->n_members > 1) {
-        block(p, mm, "AdvertisedServerMissing", true,
-              arena_printf(
-                  p->arena,
-                  "cluster %s is the hub itself; other clusters need an address of its API server: "
-                  "set spec.advertisedServer of its MemberCluster",
-                  mm->name));
+    } else if (cr->spec.in_cluster && !cr->spec.advertised_server && other_primary(p, mm)) {
+        mesh_member_block(
+            p, mm, "AdvertisedServerMissing", true,
+            arena_printf(
+                p->arena,
+                "cluster %s is the hub itself; other clusters need an address of its API server: "
+                "set spec.advertisedServer of its MemberCluster",
+                mm->name));
     }
-}
-
-static void check_pair(struct mesh_pass *p, const struct mesh_member *a,
-                       const struct mesh_member *b)
-{
-    if (a->uid && str_eq(a->uid, b->uid))
-        stop(p, "DuplicateCluster", true,
-             arena_printf(p->arena,
-                          "MemberClusters %s and %s are the same cluster (kube-system has UID %s); "
-                          "remove one",
-                          a->name, b->name, a->uid));
-    if (!str_eq(a->network, b->network))
-        stop(p, "NotImplemented", true,
-             arena_printf(
-                 p->arena,
-                 "clusters %s and %s are on different networks (%s, %s); a mesh over several "
-                 "networks "
-                 "is not supported yet: set the same spec.network when their pods reach each other",
-                 a->name, b->name, a->network, b->network));
-}
-
-static void check_members(struct mesh_pass *p)
-{
-    for (size_t i = 0; i < p->n_members; i++)
-        for (size_t k = i + 1; k < p->n_members; k++) {
-            const struct mesh_member *a = &p->members[i], *b = &p->members[k];
-            if (a->cr && b->cr && !mesh_member_leaves(a) && !mesh_member_leaves(b))
-                check_pair(p, a, b);
-        }
 }
 
 /* --- what the spec asks that can't be done --- */
@@ -256,5 +248,6 @@ void mesh_observe(struct mesh_pass *p)
         resolve(p, &p->members[i]);
     check_spec(p);
     check_claims(p);
-    check_members(p);
+    mesh_checks(p);
+    mesh_networks_observe(p);
 }

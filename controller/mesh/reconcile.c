@@ -7,6 +7,7 @@
 #include "base/str.h"
 #include "membercluster/status.h"
 #include "mesh/mesh.h"
+#include "mesh/revoked.h"
 #include "runtime/conditions.h"
 #include "json/jx.h"
 
@@ -59,23 +60,6 @@ void mesh_forget_all(struct manager *m)
 
 /* --- deletion --- */
 
-static void say_leaving(struct mesh_pass *p)
-{
-    int64_t generation = p->cr->meta.generation, now = clock_s(p->mesh->manager->clock);
-    const json_t *old = jx_get(p->object->obj, "status.conditions");
-    const char *message =
-        p->out_of_reach
-            ? "waiting for a cluster that can't be reached; it is given up after a while"
-            : "what the mesh made is being deleted";
-    json_t *list = json_array();
-    cond_set(list, old, "Ready", COND_FALSE, "Deleting", message, generation, now);
-    cond_set(list, old, "Reconciling", COND_TRUE, "Deleting", message, generation, now);
-    cond_sort(list);
-    auto_json *status =
-        json_pack("{s:I, s:o}", "observedGeneration", (json_int_t)generation, "conditions", list);
-    hub_set_status(p->object, status);
-}
-
 /* A cluster that is gone must not hold a deletion for ever: after the grace period it is left as it is. */
 static bool grace_over(struct mesh_pass *p)
 {
@@ -100,7 +84,7 @@ static void finalize(struct mesh_pass *p)
     pass_again(p, LEAVING_POLL_MS);
     bool given_up = p->out_of_reach && p->leftovers == 0 && grace_over(p);
     if (p->leftovers > 0 || (p->out_of_reach && !given_up)) {
-        say_leaving(p);
+        hub_say_leaving(p->object, "what the mesh made", p->out_of_reach);
         return;
     }
     if (given_up)
@@ -124,12 +108,14 @@ static void work(struct mesh_pass *p)
     mesh_root_refresh(p);
     mesh_plan(p);
     mesh_execute(p);
+    mesh_trust_settled(p);
     if (!p->stop_reason)
         mesh_prune(p, false);
     mesh_root_drop_key(p->mesh);
     for (size_t i = 0; i < p->n_members; i++)
         istiod_view_refresh(p, &p->members[i]);
     mesh_report(p);
+    mesh_revoked_told(p);
     pass_again(p, RESYNC_MS);
 }
 
@@ -137,6 +123,7 @@ static int64_t pass(struct mesh *mesh, struct hub_object *o, const struct api_me
                     struct arena *a)
 {
     struct mesh_pass p = {.mesh = mesh, .object = o, .cr = cr, .arena = a};
+    mesh->looked_rev = mesh->manager->hub.spec_rev;
     if (cr->meta.deleting)
         finalize(&p);
     else if (!hub_has_finalizer(o))
@@ -160,6 +147,9 @@ int64_t mesh_reconcile(struct manager *m, const char *key)
     struct err err = {0};
     if (api_mesh_decode(o->obj, &a, &cr, &err) < 0) {
         auto_json *status = member_status_invalid(o, m->clock, &err);
+        json_t *revoked = json_object_get(json_object_get(o->obj, "status"), "revoked");
+        if (revoked) /* the record of it: nothing else has it */
+            json_object_set(status, "revoked", revoked);
         hub_set_status(o, status);
         return 0;
     }

@@ -105,6 +105,7 @@ static void take(struct mesh *mesh, const json_t *secret)
         fail(mesh, &err);
         return;
     }
+    bool changed = r->state != ROOT_READY || !str_eq(r->anchors, anchors);
     drop_key(r);
     free(r->pair.cert);
     free(r->anchors);
@@ -117,6 +118,8 @@ static void take(struct mesh *mesh, const json_t *secret)
     r->err = (struct err){0};
     r->state = ROOT_READY;
     again(mesh);
+    if (changed)
+        mesh_trust_root_changed(mesh);
 }
 
 /* --- making --- */
@@ -178,7 +181,7 @@ static void on_read(void *arg, const struct kube_response *r, const struct err *
     if (!err)
         take(mesh, r->body);
     else if (err->class == ERR_NOT_FOUND && mesh->root.state != ROOT_READY && !mesh->root.users &&
-             !mesh->leaving)
+             mesh->root.may_make && !mesh->leaving)
         create(mesh);
     else
         fail(mesh, err);
@@ -200,8 +203,9 @@ void mesh_root_refresh(struct mesh_pass *p)
 {
     struct mesh_root *r = &p->mesh->root;
     int64_t age = clock_ms(p->mesh->manager->clock) - r->read_ms;
-    if (r->call || p->stop_reason)
+    if (r->call)
         return;
+    r->may_make = !p->stop_reason; /* others may trust it also while the mesh can't be worked on */
     int64_t fresh = r->state == ROOT_READY && !r->err.class ? REREAD_MS : RETRY_MS;
     if (r->read_ms && age < fresh) {
         pass_again(p, fresh - age);

@@ -7,9 +7,13 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "mesh/facts.h"
+#include "mesh/gateways.h"
 #include "mesh/mesh.h"
+#include "mesh/revoked.h"
 #include "runtime/applier.h"
 #include "runtime/conditions.h"
+#include "runtime/outcome.h"
 #include "json/jx.h"
 
 enum { SETTLE_POLL_MS = 1000, MOMENT_MS = 2000 };
@@ -19,13 +23,13 @@ struct verdict {
     const char *reason, *message;
 };
 
-enum { V_REFS, V_CONTROL_PLANE, V_TRUST, V_ENDPOINTS, V_COUNT };
+enum { V_REFS, V_CONTROL_PLANE, V_TRUST, V_GATEWAYS, V_ENDPOINTS, V_COUNT };
 
 static const char *const types[V_COUNT] = {"ResolvedRefs", "ControlPlaneReady", "TrustDistributed",
-                                           "EndpointsDiscovered"};
+                                           "GatewaysReady", "EndpointsDiscovered"};
 /* In members: whether the cluster itself can be worked on, then the same concerns. */
-static const char *const member_types[V_COUNT] = {"Reachable", "ControlPlaneReady",
-                                                  "TrustDistributed", "EndpointsDiscovered"};
+static const char *const member_types[V_COUNT] = {
+    "Reachable", "ControlPlaneReady", "TrustDistributed", "GatewaysReady", "EndpointsDiscovered"};
 
 static struct verdict yes(const char *reason, const char *message)
 {
@@ -72,10 +76,31 @@ static struct verdict paused(const struct mesh_pass *p, const struct mesh_member
                            mm->name, why));
 }
 
-/* What keeps a wave: a write that fails, somebody else's object, or simply work. */
-static struct verdict working(const struct mesh_pass *p, const struct mesh_member *mm)
+static struct verdict waiting(const struct mesh_pass *p, const struct mesh_member *mm)
 {
-    const struct op *op = applier_worst(mm->cluster);
+    const struct mesh_member *primary = mesh_primary_of(p, mm);
+    const char *of = primary ? primary->name : "";
+    if (mm->waiting == MESH_WAIT_ADDRESS)
+        return no("GatewayAddressPending",
+                  arena_printf(p->arena,
+                               "cluster %s: waiting for the address of the east-west gateway of "
+                               "cluster %s; next: see the condition GatewaysReady of that cluster",
+                               mm->name, of));
+    if (mm->waiting == MESH_WAIT_PRIMARY)
+        return no("PrimaryNotReady",
+                  arena_printf(p->arena,
+                               "cluster %s: waiting for istiod of cluster %s to be in sync with it",
+                               mm->name, of));
+    return no(
+        "IstiodNotReady",
+        arena_printf(p->arena, "cluster %s: waiting for istiod to become available", mm->name));
+}
+
+/* What keeps a wave: a write that fails, somebody else's object, or simply work. */
+static struct verdict working_on(const struct mesh_pass *p, const struct mesh_member *mm,
+                                 enum plan_wave wave)
+{
+    const struct op *op = applier_worst(mm->cluster, p->cr->meta.uid);
     if (mm->foreign && mm->wave != PLAN_DNS)
         return no("NotOurs",
                   arena_printf(p->arena,
@@ -91,56 +116,159 @@ static struct verdict working(const struct mesh_pass *p, const struct mesh_membe
     if (mm->cluster->breaker.open)
         return paused(p, mm);
     if (op && op->failures > 2)
-        return no("ApplyFailed",
-                  arena_printf(p->arena, "cluster %s: %s: %s", mm->name, op->key, op->err.msg));
-    if (mm->waiting)
-        return no("IstiodNotReady",
-                  arena_printf(p->arena, "cluster %s: waiting for %s", mm->name, mm->waiting));
-    return no("Installing", arena_printf(p->arena, "cluster %s: applying %s", mm->name,
-                                         plan_wave_name(mm->wave)));
+        return no("ApplyFailed", arena_printf(p->arena, "cluster %s: %s: %s%s", mm->name, op->key,
+                                              op->err.msg, outcome_next(op->err.class)));
+    if (mm->waiting != MESH_WAIT_NONE)
+        return waiting(p, mm);
+    return no("Installing",
+              arena_printf(p->arena, "cluster %s: applying %s", mm->name, plan_wave_name(wave)));
+}
+
+static struct verdict working(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    return working_on(p, mm, mm->wave);
+}
+
+/* Whether its own plan can't be judged; *ret is what to say then. */
+static bool not_seen(const struct mesh_pass *p, const struct mesh_member *mm, struct verdict *ret)
+{
+    if (mm->has_plan && cluster_ready(mm->cluster))
+        return false;
+    *ret = mm->installed
+               ? unknown("Deferred", "the cluster can't be looked at now")
+               : no("Installing", arena_printf(p->arena, "cluster %s: not begun yet", mm->name));
+    return true;
+}
+
+static bool deployment_available(const struct mesh_member *mm, const char *name)
+{
+    const struct records *all = cluster_records(mm->cluster, plan_gvr("apps/v1", "Deployment"));
+    struct kube_view v;
+    return all && records_view(all, ISTIO_NAMESPACE, name, &v) && v.available;
+}
+
+/* An istiod that runs goes on while something of an earlier wave is mended. */
+static bool waits_for_istiod(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    return mm->pending && mm->wave <= PLAN_WEBHOOKS &&
+           !deployment_available(mm, mesh_istiod_name(p));
+}
+
+/* A Remote's control plane is its Primary's, and the way to it. */
+static struct verdict remote_control_plane(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    const struct mesh_member *primary = mesh_primary_of(p, mm);
+    if (!primary->has_plan || !cluster_ready(primary->cluster))
+        return unknown("PrimaryUnreachable",
+                       arena_printf(p->arena,
+                                    "cluster %s: its Primary, cluster %s, can't be looked at now; "
+                                    "running traffic goes on",
+                                    mm->name, primary->name));
+    if (waits_for_istiod(p, primary))
+        return no("PrimaryNotReady", arena_printf(p->arena,
+                                                  "cluster %s: istiod of its Primary, cluster %s, "
+                                                  "is not ready; next: see that cluster's row",
+                                                  mm->name, primary->name));
+    return yes("Available", "istiod of its Primary is available and every object is as wanted");
 }
 
 static struct verdict member_control_plane(const struct mesh_pass *p, const struct mesh_member *mm)
 {
-    if (!mm->has_plan || !cluster_ready(mm->cluster))
-        return mm->installed ? unknown("Deferred", "the cluster can't be looked at now")
-                             : no("Installing",
-                                  arena_printf(p->arena, "cluster %s: not begun yet", mm->name));
+    struct verdict v;
+    if (not_seen(p, mm, &v))
+        return v;
     if (mm->pending && mm->wave <= PLAN_WEBHOOKS)
         return working(p, mm);
-    return yes("Available", "istiod is available and every object is as wanted");
+    return mm->role == ISTIO_REMOTE
+               ? remote_control_plane(p, mm)
+               : yes("Available", "istiod is available and every object is as wanted");
+}
+
+static bool lacks_intermediate(const struct mesh_member *mm)
+{
+    const struct records *all = cluster_records(mm->cluster, plan_gvr("v1", "Secret"));
+    bool there = all && records_find(all, ISTIO_NAMESPACE, "cacerts");
+    return mm->pending && (mm->wave == PLAN_CA || (mm->wave < PLAN_CA && !there));
 }
 
 static struct verdict member_trust(const struct mesh_pass *p, const struct mesh_member *mm)
 {
-    if (!mm->has_plan || !cluster_ready(mm->cluster))
-        return mm->installed ? unknown("Deferred", "the cluster can't be looked at now")
-                             : no("Installing", "its intermediate was not made yet");
-    if (mm->pending && mm->wave <= PLAN_CA)
+    struct verdict v;
+    if (not_seen(p, mm, &v))
+        return v;
+    if (mm->role == ISTIO_REMOTE)
+        return yes("Distributed",
+                   "its Primary signs for it with an intermediate of the mesh's root");
+    if (lacks_intermediate(mm))
         return no("Installing",
                   arena_printf(p->arena, "cluster %s: its intermediate is being made", mm->name));
     return yes("Distributed", "the cluster signs with an intermediate of the mesh's root");
 }
 
+/* Without a reason: it needs none. */
+static struct verdict member_gateways(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    struct verdict v;
+    bool needed = mesh_gateway_needed(&mm->need);
+    if (!needed && !mm->aside)
+        return (struct verdict){COND_TRUE, NULL, NULL};
+    if (not_seen(p, mm, &v))
+        return v;
+    if (mm->pending && mm->wave <= PLAN_GATEWAYS)
+        return working(p, mm);
+    if (mm->aside)
+        return working_on(p, mm, PLAN_GATEWAYS);
+    if (mm->eastwest.n_addresses == 0)
+        return no("GatewayAddressPending",
+                  arena_printf(p->arena,
+                               "cluster %s: Service %s/%s has no address yet; next: give the "
+                               "cluster a load balancer, or write a Gateway of type EastWest with "
+                               "another kind of Service or with addresses",
+                               mm->name, ISTIO_NAMESPACE, ISTIO_EASTWEST_NAME));
+    if (!deployment_available(mm, ISTIO_EASTWEST_NAME))
+        return no("GatewayNotAvailable",
+                  arena_printf(p->arena,
+                               "cluster %s: the east-west gateway is not available; next: kubectl "
+                               "describe deployment %s -n %s",
+                               mm->name, ISTIO_EASTWEST_NAME, ISTIO_NAMESPACE));
+    return yes("Available", "the east-west gateway is available and has an address");
+}
+
+/* Whose istiod serves its proxies. */
+static const struct mesh_member *server_of(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    return mm->role == ISTIO_REMOTE ? mesh_primary_of(p, mm) : mm;
+}
+
+static struct verdict in_sync(const struct mesh_pass *p, const struct mesh_member *server,
+                              const struct mesh_member *mm)
+{
+    for (size_t i = 0; i < p->n_members; i++) {
+        const struct mesh_member *peer = &p->members[i];
+        if (peer != server && (server == mm || peer == mm) && !mesh_member_leaves(peer) &&
+            !istiod_view_synced(server->view, peer->name))
+            return no("RemoteSecretNotSynced",
+                      arena_printf(p->arena, "cluster %s: istiod is not in sync with cluster %s",
+                                   server->name, peer->name));
+    }
+    if (!server->view || !server->view->known)
+        return unknown("Reading", "istiod was not asked yet");
+    return yes("Synced", server == mm ? "every istiod replica is in sync with every other cluster"
+                                      : "every istiod replica of its Primary is in sync with it");
+}
+
 static struct verdict member_endpoints(const struct mesh_pass *p, const struct mesh_member *mm)
 {
-    if (!mm->has_plan || !cluster_ready(mm->cluster))
+    const struct mesh_member *server = server_of(p, mm);
+    if (!mm->has_plan || !cluster_ready(mm->cluster) || !server->has_plan ||
+        !cluster_ready(server->cluster))
         return unknown("Deferred", "the cluster can't be looked at now");
-    if (mm->pending && mm->wave <= PLAN_WEBHOOKS)
+    if (waits_for_istiod(p, mm))
         return no("WaitingForControlPlane",
                   arena_printf(p->arena, "cluster %s: istiod is not ready", mm->name));
     if (mm->pending)
         return working(p, mm);
-    for (size_t i = 0; i < p->n_members; i++) {
-        const struct mesh_member *peer = &p->members[i];
-        if (peer != mm && !mesh_member_leaves(peer) && !istiod_view_synced(mm->view, peer->name))
-            return no("RemoteSecretNotSynced",
-                      arena_printf(p->arena, "cluster %s: istiod is not in sync with cluster %s",
-                                   mm->name, peer->name));
-    }
-    if (!mm->view || !mm->view->known)
-        return unknown("Reading", "istiod was not asked yet");
-    return yes("Synced", "every istiod replica is in sync with every other cluster");
+    return in_sync(p, server, mm);
 }
 
 static void judge_member(const struct mesh_pass *p, const struct mesh_member *mm,
@@ -149,6 +277,7 @@ static void judge_member(const struct mesh_pass *p, const struct mesh_member *mm
     v[V_REFS] = member_reachable(p, mm);
     v[V_CONTROL_PLANE] = member_control_plane(p, mm);
     v[V_TRUST] = member_trust(p, mm);
+    v[V_GATEWAYS] = member_gateways(p, mm);
     v[V_ENDPOINTS] = member_endpoints(p, mm);
 }
 
@@ -173,20 +302,28 @@ static const json_t *old_row(const struct mesh_pass *p, const char *name)
     return NULL;
 }
 
+static void add_verdicts(json_t *list, const json_t *old, const char *const *names,
+                         const struct verdict v[V_COUNT], int64_t generation, int64_t now)
+{
+    for (size_t i = 0; i < V_COUNT; i++)
+        if (v[i].reason)
+            cond_set(list, old, names[i], v[i].status, v[i].reason, v[i].message, generation, now);
+}
+
 static json_t *member_row(const struct mesh_pass *p, const struct mesh_member *mm,
                           const struct verdict v[V_COUNT])
 {
     const json_t *old = old_row(p, mm->name);
     int64_t generation = p->cr->meta.generation, now = clock_s(p->mesh->manager->clock);
     json_t *list = json_array();
-    for (size_t i = 0; i < V_COUNT; i++)
-        cond_set(list, old, member_types[i], v[i].status, v[i].reason, v[i].message, generation,
-                 now);
+    add_verdicts(list, old, member_types, v, generation, now);
     const struct verdict *bad = first_bad(v, V_COUNT);
     cond_set(list, old, "Ready", bad ? bad->status : COND_TRUE, bad ? bad->reason : "Ready",
              bad ? bad->message : "the cluster takes part in the mesh", generation, now);
+    mesh_dns_member_condition(p, mm, list, old);
     cond_sort(list);
-    json_t *row = json_pack("{s:s, s:s, s:s, s:o}", "name", mm->name, "role", "Primary", "revision",
+    json_t *row = json_pack("{s:s, s:s, s:s, s:o}", "name", mm->name, "role",
+                            mm->role == ISTIO_REMOTE ? "Remote" : "Primary", "revision",
                             *p->revision ? p->revision : "default", "conditions", list);
     jx_set_str(row, "network", mm->network);
     if (mm->view && mm->view->known)
@@ -213,6 +350,10 @@ static struct verdict mesh_trust(const struct mesh_pass *p, struct verdict membe
     if (r->state == ROOT_UNREAD)
         return p->stop_reason ? unknown("Waiting", "not begun")
                               : no("RootNotReady", "the root is being made");
+    if (p->trust_unsure)
+        return no("PeerRootNotReady",
+                  "the root of a mesh that is trusted can't be read: the configuration stays as it "
+                  "is; next: look at the TrustBundles of this mesh");
     return members;
 }
 
@@ -231,6 +372,16 @@ static struct verdict worst_of(const struct mesh_pass *p, struct verdict (*rows)
     return all;
 }
 
+/* Without a reason: no member needs one. */
+static struct verdict mesh_gateways(const struct mesh_pass *p, struct verdict (*rows)[V_COUNT])
+{
+    for (size_t i = 0; i < p->n_members; i++)
+        if (rows[i][V_GATEWAYS].reason)
+            return worst_of(p, rows, V_GATEWAYS,
+                            "every east-west gateway is available and has an address");
+    return (struct verdict){COND_TRUE, NULL, NULL};
+}
+
 static bool stalled(const struct mesh_pass *p)
 {
     return p->stop_reason ? p->stop_stalled : p->unresolved && p->unresolved_stalled;
@@ -246,20 +397,18 @@ static json_t *conditions(const struct mesh_pass *p, struct verdict (*rows)[V_CO
             worst_of(p, rows, V_CONTROL_PLANE, "istiod is available in every cluster"),
         [V_TRUST] =
             mesh_trust(p, worst_of(p, rows, V_TRUST, "every cluster signs under the mesh's root")),
+        [V_GATEWAYS] = mesh_gateways(p, rows),
         [V_ENDPOINTS] = worst_of(p, rows, V_ENDPOINTS, "every istiod sees every other cluster"),
         [V_COUNT] = worst_of(p, rows, V_REFS, "every cluster answers"),
     };
     if (p->leftovers && v[V_REFS].status == COND_TRUE)
         v[V_COUNT] = no("CleaningUp", "objects that are no longer wanted are being deleted");
     json_t *list = json_array();
-    for (size_t i = 0; i < V_COUNT; i++)
-        cond_set(list, old, types[i], v[i].status, v[i].reason, v[i].message, generation, now);
-    if (p->cr->spec.n_exports > 0) /* said, so that nobody waits for it; the mesh itself works */
-        cond_set(list, old, "ExportsReady", COND_FALSE, "NotImplemented",
-                 "spec.exports is not acted on by this version: no other mesh sees these services",
-                 generation, now);
-    struct verdict order[] = {v[V_REFS], v[V_COUNT], v[V_TRUST], v[V_CONTROL_PLANE],
-                              v[V_ENDPOINTS]};
+    add_verdicts(list, old, types, v, generation, now);
+    mesh_exports_conditions(p, list, old);
+    mesh_dns_conditions(p, list, old);
+    struct verdict order[] = {v[V_REFS],          v[V_COUNT],    v[V_TRUST],
+                              v[V_CONTROL_PLANE], v[V_GATEWAYS], v[V_ENDPOINTS]};
     const struct verdict *bad = first_bad(order, sizeof order / sizeof *order);
     cond_set(list, old, "Ready",
              bad ? (bad->status == COND_FALSE ? COND_FALSE : COND_UNKNOWN) : COND_TRUE,
@@ -288,7 +437,7 @@ static void add_summary(const struct mesh_pass *p, struct verdict (*rows)[V_COUN
                    *count = xasprintf("%d", proxies);
     jx_set_str(status, "summary.clusters", clusters);
     jx_set_str(status, "summary.proxies", count);
-    jx_set_new(status, "summary.networks", json_integer(p->n_members > 0));
+    jx_set_new(status, "summary.networks", json_integer((json_int_t)p->n_networks));
 }
 
 static bool nothing_forbids(const struct mesh_pass *p)
@@ -299,9 +448,13 @@ static bool nothing_forbids(const struct mesh_pass *p)
 /* Shortly after start, with nothing wrong but that not all was looked at yet. */
 static bool unsettled(const struct mesh_pass *p)
 {
+    bool young = clock_ms(p->mesh->manager->clock) - p->mesh->born_ms < CLUSTER_SETTLE_MS;
+    if (p->unread && young)
+        return true;
     if (!nothing_forbids(p))
         return false;
-    bool early = false;
+    /* Other meshes' clusters and roots count too: what is exchanged with them was not looked at without. */
+    bool early = p->mesh->trade.unsure || p->mesh->trade.soon || p->trust_unsure;
     for (size_t i = 0; i < p->n_members; i++) {
         const struct mesh_member *mm = &p->members[i];
         if (mm->has_plan && mm->pending)
@@ -310,7 +463,6 @@ static bool unsettled(const struct mesh_pass *p)
         early |=
             !mm->cluster || !cluster_settled(mm->cluster) || (!asked && cluster_ready(mm->cluster));
     }
-    bool young = clock_ms(p->mesh->manager->clock) - p->mesh->born_ms < CLUSTER_SETTLE_MS;
     return young && (early || p->mesh->root.state == ROOT_UNREAD);
 }
 
@@ -331,7 +483,7 @@ static bool momentary(struct mesh_pass *p, bool ready)
     return left > 0;
 }
 
-static json_t *status_of(const struct mesh_pass *p, struct verdict (*rows)[V_COUNT])
+static json_t *status_of(struct mesh_pass *p, struct verdict (*rows)[V_COUNT])
 {
     json_t *clusters = json_array();
     for (size_t i = 0; i < p->n_members; i++)
@@ -342,28 +494,21 @@ static json_t *status_of(const struct mesh_pass *p, struct verdict (*rows)[V_COU
     jx_set_str(status, "trustDomain", p->trust_domain);
     if (p->data)
         jx_set_str(status, "version", istio_data_version(p->data));
-    if (p->mesh->root.state == ROOT_READY)
-        jx_set_str(status, "rootSHA256", p->mesh->root.info.sha256);
+    jx_set_str(status, "rootSHA256", /* the last one known: others may still trust it */
+               p->mesh->root.state == ROOT_READY ? p->mesh->root.info.sha256
+                                                 : jx_str(p->object->obj, "status.rootSHA256"));
+    mesh_revoked_status(p, status);
     add_summary(p, rows, status);
     return status;
 }
 
 /* --- what was told before --- */
 
-static void say(struct buf *b, const char *s)
-{
-    buf_append(b, s ? s : "", s ? strlen(s) + 1 : 1);
-}
-
-static void say_number(struct buf *b, int64_t n)
-{
-    buf_append(b, &n, sizeof n);
-}
-
 static void say_member(struct buf *b, const struct mesh_member *mm, const struct verdict v[V_COUNT])
 {
     say(b, mm->name);
     say(b, mm->network);
+    say_number(b, (int64_t)mm->role);
     say_number(b, mm->view && mm->view->known ? mm->view->proxies : -1);
     for (size_t i = 0; i < V_COUNT; i++) {
         say_number(b, (int64_t)v[i].status);
@@ -387,10 +532,15 @@ static bool told(struct mesh_pass *p, struct verdict (*rows)[V_COUNT])
     say(&b, p->unresolved_reason);
     say(&b, p->data ? istio_data_version(p->data) : NULL);
     say_number(&b, (int64_t)r->state + 4 * (p->leftovers > 0));
+    say_number(&b, (int64_t)p->n_networks);
     say(&b, r->info.sha256);
     say(&b, r->err.msg);
+    mesh_exports_say(p, &b);
+    mesh_revoked_say(p, &b);
+    say_number(&b, p->trust_unsure);
     for (size_t i = 0; i < p->n_members; i++)
         say_member(&b, &p->members[i], rows[i]);
+    mesh_dns_say(p, &b);
     return mesh_facts_take(&p->mesh->told, &b);
 }
 

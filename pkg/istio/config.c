@@ -28,6 +28,48 @@ static int check_overlay(struct render *r)
     return 0;
 }
 
+/* What the user adds to the roots of other meshes stays; an alias that is a peer's trust domain would make its
+ * identities ours. */
+static int check_trust(struct render *r)
+{
+    const struct istio_target *t = r->t;
+    const json_t *overlay = t->settings.mesh_config;
+    const json_t *certificates = json_object_get(overlay, "caCertificates");
+    if (certificates && !json_is_null(certificates) && !json_is_array(certificates))
+        return err_set(r->err, ERR_INVALID, 0, "meshConfig.caCertificates is not a list");
+    size_t i;
+    json_t *alias;
+    json_array_foreach (json_object_get(overlay, "trustDomainAliases"), i, alias) {
+        for (size_t k = 0; k < t->n_anchors; k++)
+            if (str_eq(json_string_value(alias), t->anchors[k].trust_domain))
+                return err_set(
+                    r->err, ERR_INVALID, 0,
+                    "meshConfig.trustDomainAliases has \"%s\", the trust domain of another "
+                    "mesh: its identities would count as this mesh's own",
+                    t->anchors[k].trust_domain);
+    }
+    return 0;
+}
+
+/* Workloads learn of another mesh's roots in this way alone. */
+static int check_roots_reach_workloads(struct render *r)
+{
+    const json_t *metadata = jx_get(r->t->settings.mesh_config, "defaultConfig.proxyMetadata");
+    const json_t *agent = json_object_get(metadata, "PROXY_CONFIG_XDS_AGENT");
+    const json_t *istiod = json_object_get(r->t->settings.env, "ISTIO_MULTIROOT_MESH");
+    if (!r->t->n_anchors)
+        return 0;
+    if (agent && !str_eq(json_string_value(agent), "true"))
+        return err_set(
+            r->err, ERR_INVALID, 0,
+            "a mesh in a TrustBundle needs PROXY_CONFIG_XDS_AGENT \"true\" in proxyMetadata");
+    if (istiod && !str_eq(json_string_value(istiod), "true"))
+        return err_set(
+            r->err, ERR_INVALID, 0,
+            "a mesh in a TrustBundle needs ISTIO_MULTIROOT_MESH \"true\" in istiod's env");
+    return 0;
+}
+
 /* Istio's metrics filter reads what the metadata exchange brings; an Envoy that is not Istio's has neither. */
 static json_t *default_providers(const struct istio_settings *s)
 {
@@ -36,22 +78,42 @@ static json_t *default_providers(const struct istio_settings *s)
     return json_pack("{s:[s]}", "metrics", "prometheus");
 }
 
-/* MeshConfig as YAML text; owned. */
-static char *mesh_config(struct render *r)
+/* An overlay replaces lists, so what it has of roots comes after ours. */
+static void add_anchors(struct render *r)
 {
     const struct istio_target *t = r->t;
-    if (check_overlay(r) < 0)
-        return NULL;
-    auto_json *config = render_doc(
-        r, "mesh-config",
-        json_pack("{s:s, s:s, s:s, s:o}", "trust_domain", t->trust_domain, "mesh", t->mesh_name,
-                  "istiod", r->istiod, "default_providers", default_providers(&t->settings)));
-    if (!config)
-        return NULL;
+    json_t *all = json_array();
+    for (size_t i = 0; i < t->n_anchors; i++)
+        json_array_append_new(all, json_pack("{s:s, s:[s]}", "pem", t->anchors[i].pem,
+                                             "trustDomains", t->anchors[i].trust_domain));
+    json_array_extend(all, json_object_get(t->settings.mesh_config, "caCertificates"));
+    if (json_array_size(all))
+        json_object_set(r->mesh_config, "caCertificates", all);
+    json_decref(all);
+}
+
+int render_mesh_config(struct render *r)
+{
+    const struct istio_target *t = r->t;
+    if (check_overlay(r) < 0 || check_trust(r) < 0 || check_roots_reach_workloads(r) < 0)
+        return -1;
+    r->mesh_config = render_doc(r, "mesh-config",
+                                json_pack("{s:s, s:s, s:s, s:o}", "trust_domain", t->trust_domain,
+                                          "mesh", t->mesh_name, "istiod", r->istiod,
+                                          "default_providers", default_providers(&t->settings)));
+    if (!r->mesh_config)
+        return -1;
     if (t->settings.mesh_config)
-        jx_merge(config, t->settings.mesh_config);
+        jx_merge(r->mesh_config, t->settings.mesh_config);
+    add_anchors(r);
+    return 0;
+}
+
+/* MeshConfig as YAML text; owned. */
+static char *mesh_config_text(struct render *r)
+{
     auto_buf text = BUF_INIT(MESH_CONFIG_MAX);
-    if (yaml_dump(config, &text) < 0) {
+    if (yaml_dump(r->mesh_config, &text) < 0) {
         err_set(r->err, ERR_INVALID, 0, "meshConfig is too large");
         return NULL;
     }
@@ -88,23 +150,26 @@ static json_t *proxy_resources(const struct istio_settings *s)
 static char *injector_values(struct render *r)
 {
     const struct istio_target *t = r->t;
-    json_t *vars = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "hub", t->settings.hub, "tag",
-                             t->settings.tag, "mesh", t->mesh_name, "network", t->network,
-                             "cluster", t->cluster, "revision", str_or(t->settings.revision, ""),
-                             "resources", proxy_resources(&t->settings));
+    json_t *vars = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "hub", t->settings.hub, "tag", t->settings.tag,
+        "mesh", t->mesh_name, "network", t->spans ? t->network : "", "cluster", t->cluster,
+        "revision", str_or(t->settings.revision, ""), "resources", proxy_resources(&t->settings));
     auto_json *values = render_doc(r, "injector-values", vars);
     return values ? jx_dump(values) : NULL;
 }
 
+/* A Remote's sidecars come from its Primary's injector; its `istio` tells that one the trust domain. */
 int render_config(struct render *r)
 {
-    auto_free char *mesh = mesh_config(r);
-    auto_free char *values = mesh ? injector_values(r) : NULL;
-    if (!values)
+    auto_free char *mesh = mesh_config_text(r);
+    if (!mesh || render_add(r, PLAN_CONFIG, "mesh",
+                            json_pack("{s:s, s:s, s:s}", "suffix", r->suffix, "rev", r->rev,
+                                      "mesh_config", mesh)) < 0)
         return -1;
-    if (render_add(r, PLAN_CONFIG, "mesh",
-                   json_pack("{s:s, s:s, s:s}", "suffix", r->suffix, "rev", r->rev, "mesh_config",
-                             mesh)) < 0)
+    if (render_is_remote(r))
+        return 0;
+    auto_free char *values = injector_values(r);
+    if (!values)
         return -1;
     return render_add(
         r, PLAN_CONFIG, "injector",

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* istiod and its webhooks. */
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "base/mem.h"
 #include "base/str.h"
 #include "istio/render.h"
@@ -15,55 +12,9 @@ static bool is_default(const struct render *r)
     return r->suffix[0] == '\0';
 }
 
-/* The place of a variable in a list of them, or its length. */
-static size_t find_env(const json_t *env, const char *name)
+static json_t *true_or_null(bool v)
 {
-    size_t i = 0;
-    while (i < json_array_size(env) && !str_eq(jx_str(json_array_get(env, i), "name"), name))
-        i++;
-    return i;
-}
-
-static void set_env(json_t *env, const char *name, const json_t *value)
-{
-    size_t i = find_env(env, name);
-    bool there = i < json_array_size(env);
-    if (json_is_null(value)) {
-        if (there)
-            json_array_remove(env, i);
-        return;
-    }
-    json_t *entry = json_pack("{s:s, s:s}", "name", name, "value", json_string_value(value));
-    if (there)
-        json_array_set_new(env, i, entry);
-    else
-        json_array_append_new(env, entry);
-}
-
-/* Names of an object in order, so that the order of input does not matter; free the array, not the names. */
-static const char **sorted_names(const json_t *obj)
-{
-    const char **names = xcalloc(json_object_size(obj) + 1, sizeof *names);
-    size_t n = 0;
-    const char *name;
-    json_t *v;
-    json_object_foreach ((json_t *)(uintptr_t)obj, name, v)
-        names[n++] = name;
-    qsort(names, n, sizeof *names, str_cmp_ptr);
-    return names;
-}
-
-static int merge_env(struct render *r, json_t *env)
-{
-    const json_t *user = r->t->settings.env;
-    auto_free const char **names = sorted_names(user);
-    for (const char **n = names; *n; n++) {
-        const json_t *v = json_object_get(user, *n);
-        if (!json_is_string(v) && !json_is_null(v))
-            return err_set(r->err, ERR_INVALID, 0, "env %s is not a string", *n);
-        set_env(env, *n, v);
-    }
-    return 0;
+    return v ? json_string("true") : json_null();
 }
 
 static json_t *istiod_env(struct render *r)
@@ -71,10 +22,14 @@ static json_t *istiod_env(struct render *r)
     int minor = r->t->kube_minor;
     const char *native = minor > 0 && minor < NATIVE_SIDECARS_MINOR ? "false" : "true";
     auto_json *env = render_doc(r, "istiod-env",
-                                json_pack("{s:s, s:s, s:s, s:s, s:s}", "rev", r->rev, "cluster",
-                                          r->t->cluster, "injector", r->injector, "validator",
-                                          r->validator, "native_sidecars", native));
-    if (!env || merge_env(r, env) < 0)
+                                json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "rev", r->rev,
+                                          "cluster", r->t->cluster, "injector", r->injector,
+                                          "validator", r->validator, "native_sidecars", native,
+                                          "external", true_or_null(r->t->has_remotes)));
+    if (!env)
+        return NULL;
+    render_trim_env(env);
+    if (render_merge_env(r, env, r->t->settings.env, "env") < 0)
         return NULL;
     return STEAL(env);
 }
@@ -100,6 +55,11 @@ static json_t *deployment_selector(const struct render *r)
     return is_default(r) ? json_pack("{s:s}", "istio", "pilot") : pod_selector(r);
 }
 
+static const char *component(const struct render *r)
+{
+    return is_default(r) ? "pilot" : "istiod";
+}
+
 static json_t *istiod_vars(struct render *r)
 {
     const struct istio_settings *s = &r->t->settings;
@@ -107,57 +67,134 @@ static json_t *istiod_vars(struct render *r)
     if (!env)
         return NULL;
     json_t *replicas = r->max > r->min ? json_null() : json_integer(r->min);
-    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "istiod", r->istiod, "rev",
-                     r->rev, "component", is_default(r) ? "pilot" : "istiod", "service_selector",
-                     pod_selector(r), "selector", deployment_selector(r), "replicas", replicas,
-                     "image", json_sprintf("%s/pilot:%s", s->hub, s->tag), "env", env, "resources",
-                     istiod_resources(s));
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o}", "istiod", r->istiod, "rev", r->rev,
+                     "component", component(r), "selector", deployment_selector(r), "replicas",
+                     replicas, "image", json_sprintf("%s/pilot:%s", s->hub, s->tag), "env", env,
+                     "resources", istiod_resources(s));
 }
 
 static int render_istiod(struct render *r)
 {
     json_t *vars = istiod_vars(r);
-    if (!vars || render_add(r, PLAN_CONTROL_PLANE, "istiod", vars) < 0)
+    struct plan_object *o =
+        vars ? render_add_one(r, PLAN_CONTROL_PLANE, "istiod", vars, NULL) : NULL;
+    if (!o)
         return -1;
-    for (size_t i = 0; i < r->p->n; i++)
-        if (str_eq(r->p->objects[i].gvr->kind, "Deployment"))
-            r->p->objects[i].wait_available = true;
-    return 0;
+    o->wait_available = true;
+    auto_json *labels = json_pack("{s:s, s:s}", "app", "istiod", "istio.io/rev", r->rev);
+    auto_json *selector = pod_selector(r);
+    return render_scaling(r, PLAN_CONTROL_PLANE, r->istiod, labels, selector, r->min, r->max);
+}
+
+static int render_service(struct render *r)
+{
+    return render_add(r, PLAN_CONTROL_PLANE, "istiod-service",
+                      json_pack("{s:s, s:s, s:s, s:o}", "istiod", r->istiod, "rev", r->rev,
+                                "component", component(r), "selector", pod_selector(r)));
+}
+
+/* --- a Remote: its Primary's istiod under the same name --- */
+
+/* Its only address is a host name. */
+static const char *external_istiod(const struct render *r)
+{
+    const struct istio_target *t = r->t;
+    if (!render_is_remote(r) || t->n_istiod_addresses == 0)
+        return NULL;
+    for (size_t i = 0; i < t->n_istiod_addresses; i++)
+        if (render_family(t->istiod_addresses[i]))
+            return NULL;
+    return t->istiod_addresses[0];
+}
+
+static int render_external(struct render *r, const char *host)
+{
+    return render_add(r, PLAN_CONTROL_PLANE, "istiod-external",
+                      json_pack("{s:s, s:s, s:s, s:s}", "istiod", r->istiod, "rev", r->rev,
+                                "component", component(r), "host", host));
+}
+
+static int render_istiod_endpoints(struct render *r)
+{
+    const struct istio_target *t = r->t;
+    struct istio_endpoint *list =
+        arena_array(&r->p->arena, t->n_istiod_addresses + 1, sizeof *list);
+    size_t n = 0;
+    for (size_t i = 0; i < t->n_istiod_addresses; i++)
+        if (render_family(t->istiod_addresses[i]))
+            list[n++] = (struct istio_endpoint){.address = t->istiod_addresses[i]};
+    auto_json *ports = json_pack("[{s:s, s:i, s:s}, {s:s, s:i, s:s}]", "name", "https-dns", "port",
+                                 ISTIO_ISTIOD_PORT, "protocol", "TCP", "name", "https-webhook",
+                                 "port", ISTIO_WEBHOOK_PORT, "protocol", "TCP");
+    return render_endpoints(r, PLAN_CONTROL_PLANE, ISTIO_NAMESPACE, r->istiod, list, n, ports);
 }
 
 int render_control_plane(struct render *r)
 {
-    if (render_istiod(r) < 0)
+    const char *host = external_istiod(r);
+    if (host)
+        return render_external(r, host);
+    if (render_service(r) < 0)
         return -1;
-    if (r->max > r->min && render_add(r, PLAN_CONTROL_PLANE, "istiod-hpa",
-                                      json_pack("{s:s, s:s, s:i, s:i}", "istiod", r->istiod, "rev",
-                                                r->rev, "min", r->min, "max", r->max)) < 0)
-        return -1;
-    if (r->min > 1 && render_add(r, PLAN_CONTROL_PLANE, "istiod-pdb",
-                                 json_pack("{s:s, s:s, s:o}", "istiod", r->istiod, "rev", r->rev,
-                                           "selector", pod_selector(r))) < 0)
-        return -1;
-    return 0;
+    return render_is_remote(r) ? render_istiod_endpoints(r) : render_istiod(r);
+}
+
+/* --- webhooks --- */
+
+/* What istiod is told by the path goes into the sidecar: it can't know for whom it injects. */
+static json_t *injection_path(const struct render *r)
+{
+    if (!render_is_remote(r))
+        return json_string("/inject");
+    if (!r->t->spans)
+        return json_sprintf("/inject/cluster/%s", r->t->cluster);
+    return json_sprintf("/inject/cluster/%s/net/%s", r->t->cluster, r->t->network);
+}
+
+/* The API server asks for the port of the Service, but takes a host name's port as it is. */
+static int injection_port(const struct render *r)
+{
+    return external_istiod(r) ? ISTIO_WEBHOOK_PORT : 443;
 }
 
 /* The webhooks of a configuration: those of every revision come first, the default one has all. */
-static json_t *hooks(struct render *r, const char *manifest, size_t of_revision)
+static json_t *hooks(struct render *r, const char *manifest, json_t *vars, size_t of_revision)
 {
-    json_t *all =
-        render_docs(r, manifest, json_pack("{s:s, s:s}", "istiod", r->istiod, "rev", r->rev));
+    json_t *all = render_docs(r, manifest, vars);
     while (all && !is_default(r) && json_array_size(all) > of_revision)
         json_array_remove(all, json_array_size(all) - 1);
     return all;
 }
 
+static int render_injector(struct render *r)
+{
+    json_t *all = hooks(r, "injector-hooks",
+                        json_pack("{s:s, s:s, s:o, s:i}", "istiod", r->istiod, "rev", r->rev,
+                                  "path", injection_path(r), "port", injection_port(r)),
+                        2);
+    if (!all)
+        return -1;
+    return render_add(
+        r, PLAN_WEBHOOKS, "injector-webhook",
+        json_pack("{s:s, s:s, s:o}", "rev", r->rev, "injector", r->injector, "hooks", all));
+}
+
+static int render_validator(struct render *r)
+{
+    json_t *all =
+        hooks(r, "validator-hooks", json_pack("{s:s, s:s}", "istiod", r->istiod, "rev", r->rev), 1);
+    if (!all)
+        return -1;
+    return render_add(
+        r, PLAN_WEBHOOKS, "validator-webhook",
+        json_pack("{s:s, s:s, s:o}", "rev", r->rev, "validator", r->validator, "hooks", all));
+}
+
+/* A Remote has no validation: configuration there is read by nobody. Before its istiod can be reached a webhook would
+ * only refuse pods. */
 int render_webhooks(struct render *r)
 {
-    auto_json *injector = hooks(r, "injector-hooks", 2);
-    auto_json *validator = injector ? hooks(r, "validator-hooks", 1) : NULL;
-    if (!validator)
-        return -1;
-    return render_add(r, PLAN_WEBHOOKS, "webhooks",
-                      json_pack("{s:s, s:s, s:s, s:O, s:O}", "rev", r->rev, "injector", r->injector,
-                                "validator", r->validator, "injector_hooks", injector,
-                                "validator_hooks", validator));
+    if (render_is_remote(r))
+        return r->t->n_istiod_addresses ? render_injector(r) : 0;
+    return render_injector(r) < 0 ? -1 : render_validator(r);
 }

@@ -152,6 +152,11 @@ static json_t *copy_or_null(const json_t *v)
     return v ? json_deep_copy(v) : json_null();
 }
 
+static bool is_istio(const json_t *crd)
+{
+    return str_eq(str_or(jx_str(crd, "set"), ISTIO_SET_ISTIO), ISTIO_SET_ISTIO);
+}
+
 static int render_crd(struct render *r, const json_t *crd)
 {
     const char *name = jx_str(crd, "name");
@@ -169,16 +174,39 @@ static int render_crd(struct render *r, const json_t *crd)
         return -1;
     o->content = PLAN_FILE;
     o->file = arena_printf(&r->p->arena, "%s/crds/%s", r->t->data->dir, file);
+    o->yields = !is_istio(crd);
     return 0;
+}
+
+static int render_set(struct render *r, const char *set)
+{
+    size_t i, n = 0;
+    json_t *crd;
+    json_array_foreach (jx_get(r->t->data->index, "crds"), i, crd) {
+        if (!str_eq(str_or(jx_str(crd, "set"), ISTIO_SET_ISTIO), set))
+            continue;
+        if (render_crd(r, crd) < 0)
+            return -1;
+        n++;
+    }
+    return n ? 0
+             : err_set(r->err, ERR_INVALID, 0, "Istio %s is carried without CRDs of %s",
+                       r->t->data->version, set);
+}
+
+int istio_data_plan(const struct istio_data *d, const char *set, const struct plan_owner *owner,
+                    struct plan *p, struct err *err)
+{
+    struct istio_target t = {.owner = *owner, .data = d};
+    struct render r = {.t = &t, .p = p, .err = err};
+    return render_set(&r, set);
 }
 
 int render_crds(struct render *r)
 {
-    size_t i;
-    json_t *crd;
-    json_array_foreach (jx_get(r->t->data->index, "crds"), i, crd) {
-        if (render_crd(r, crd) < 0)
-            return -1;
-    }
-    return 0;
+    const struct istio_target *t = r->t;
+    if (render_set(r, ISTIO_SET_ISTIO) < 0)
+        return -1;
+    bool gateways = !render_is_remote(r) && t->n_network_gateways;
+    return gateways ? render_set(r, ISTIO_SET_GATEWAY_API) : 0;
 }

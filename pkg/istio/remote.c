@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What ties a cluster to its peers: remote secrets and names of services that live only there. */
+/* Remote secrets: what lets this cluster's istiod read its peers. */
 #include <string.h>
 
 #include "base/mem.h"
@@ -30,40 +30,6 @@ int render_remote_access(struct render *r)
         if (!peer->name || !peer->server)
             return err_set(r->err, ERR_BUG, 0, "a peer without name or server");
         if (!str_eq(peer->name, r->t->cluster) && render_peer(r, peer) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* The ports as the API server would store them: the protocol is a key of the list, so it is always said. */
-static json_t *stub_ports(const json_t *ports)
-{
-    json_t *out = json_array();
-    size_t i;
-    json_t *port;
-    json_array_foreach (ports, i, port) {
-        json_t *copy = json_object();
-        static const char *const fields[] = {"name", "port", "protocol", "appProtocol", NULL};
-        json_object_set_new(copy, "protocol", json_string("TCP"));
-        for (const char *const *f = fields; *f; f++) {
-            json_t *v = json_object_get(port, *f);
-            if (v && !json_is_null(v))
-                json_object_set(copy, *f, v);
-        }
-        json_array_append_new(out, copy);
-    }
-    return out;
-}
-
-int render_dns(struct render *r)
-{
-    for (size_t i = 0; i < r->t->n_stubs; i++) {
-        const struct istio_stub *s = &r->t->stubs[i];
-        if (json_array_size(s->ports) == 0)
-            return err_set(r->err, ERR_BUG, 0, "service %s/%s without ports", s->ns, s->name);
-        if (render_add(r, PLAN_DNS, "dns-entry",
-                       json_pack("{s:s, s:s, s:o}", "namespace", s->ns, "name", s->name, "ports",
-                                 stub_ports(s->ports))) < 0)
             return -1;
     }
     return 0;

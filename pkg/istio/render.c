@@ -13,7 +13,7 @@
 /* The documents of a manifest as they are written; a copy, to be filled. */
 static json_t *parse(const char *manifest, struct err *err)
 {
-    enum { MANIFESTS_MAX = 32 };
+    enum { MANIFESTS_MAX = 64 };
     static json_t *parsed
         [MANIFESTS_MAX]; /* never changes once it is there, so a render stays a pure function */
     size_t i = 0;
@@ -57,8 +57,10 @@ int render_add(struct render *r, enum plan_wave wave, const char *manifest, json
     size_t i;
     json_t *doc;
     json_array_foreach (docs, i, doc) {
-        if (!plan_add(r->p, &r->t->owner, wave, json_incref(doc), NULL, r->err))
+        struct plan_object *o = plan_add(r->p, &r->t->owner, wave, json_incref(doc), NULL, r->err);
+        if (!o)
             return -1;
+        o->side = r->side;
     }
     return 0;
 }
@@ -71,18 +73,26 @@ struct plan_object *render_add_one(struct render *r, enum plan_wave wave, const 
     return doc ? plan_add(r->p, &r->t->owner, wave, doc, kept, r->err) : NULL;
 }
 
-static int render_namespace(struct render *r)
+static json_t *string_or_null(const char *s)
 {
-    json_t *annotations =
-        r->t->created_namespace ? json_pack("{s:s}", PLAN_ANNOTATION_CREATED, "true") : json_null();
-    return render_add(
-        r, PLAN_NAMESPACE, "namespace",
-        json_pack("{s:s, s:o}", "network", r->t->network, "annotations", annotations));
+    return s ? json_string(s) : json_null();
 }
 
+static int render_namespace(struct render *r)
+{
+    const struct istio_target *t = r->t;
+    return render_add(r, PLAN_NAMESPACE, "namespace",
+                      json_pack("{s:s, s:o, s:o}", "network", t->network, "primary",
+                                string_or_null(render_is_remote(r) ? t->primary : NULL), "created",
+                                string_or_null(t->created_namespace ? "true" : NULL)));
+}
+
+/* A Remote has no authority of its own. */
 static int render_ca(struct render *r)
 {
     const struct istio_target *t = r->t;
+    if (render_is_remote(r))
+        return 0;
     json_t *inputs = json_pack("{s:s*, s:i, s:s, s:s}", "root", t->root_sha256, "generation",
                                t->ca_generation, "cluster", t->cluster, "mesh", t->mesh_name);
     struct plan_object *o = render_add_one(r, PLAN_CA, "cacerts", json_object(), inputs);
@@ -92,10 +102,33 @@ static int render_ca(struct render *r)
     return 0;
 }
 
+/* What peers' istiods may do here; in a Remote its Primary's istiod also leads. */
+static int render_reader(struct render *r)
+{
+    auto_json *docs = render_docs(r, "reader", json_pack("{s:s}", "suffix", r->suffix));
+    auto_json *more = docs ? render_docs(r, "reader-remote-rules", json_object()) : NULL;
+    if (!more)
+        return -1;
+    size_t i;
+    json_t *doc;
+    json_array_foreach (docs, i, doc) {
+        if (render_is_remote(r) && json_object_get(doc, "rules"))
+            json_array_extend(json_object_get(doc, "rules"), more);
+        if (!plan_add(r->p, &r->t->owner, PLAN_RBAC, json_incref(doc), NULL, r->err))
+            return -1;
+    }
+    return 0;
+}
+
 static int render_rbac(struct render *r)
 {
-    return render_add(r, PLAN_RBAC, "rbac",
-                      json_pack("{s:s, s:s}", "istiod", r->istiod, "suffix", r->suffix));
+    if (render_add(r, PLAN_RBAC, "reader-account", json_object()) < 0)
+        return -1;
+    if (!render_is_remote(r) &&
+        render_add(r, PLAN_RBAC, "rbac",
+                   json_pack("{s:s, s:s}", "istiod", r->istiod, "suffix", r->suffix)) < 0)
+        return -1;
+    return render_reader(r);
 }
 
 static int check_target(const struct istio_target *t, struct err *err)
@@ -113,6 +146,8 @@ static int check_target(const struct istio_target *t, struct err *err)
         if (!needed[i].value || !*needed[i].value)
             return err_set(err, ERR_INVALID, 0, "Istio cannot be rendered without %s",
                            needed[i].what);
+    if (t->role == ISTIO_REMOTE && (!t->primary || str_eq(t->primary, t->cluster)))
+        return err_set(err, ERR_INVALID, 0, "a Remote cannot be rendered without its Primary");
     return t->data ? 0 : err_set(err, ERR_BUG, 0, "no Istio data");
 }
 
@@ -132,16 +167,31 @@ static void set_names(struct render *r)
 int istio_render(const struct istio_target *t, struct plan *p, struct err *err)
 {
     static int (*const parts[])(struct render *) = {
-        render_crds,     render_namespace,     render_ca,
-        render_rbac,     render_config,        render_control_plane,
-        render_webhooks, render_remote_access, render_dns,
+        render_mesh_config,
+        render_crds,
+        render_namespace,
+        render_entry_namespaces,
+        render_ca,
+        render_rbac,
+        render_guard,
+        render_revoked,
+        render_config,
+        render_control_plane,
+        render_webhooks,
+        render_gateways,
+        render_remote_access,
+        render_exposure,
+        render_networks,
+        render_dns,
+        render_imports,
     };
     if (check_target(t, err) < 0)
         return -1;
     struct render r = {.t = t, .p = p, .err = err};
     set_names(&r);
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (parts[i](&r) < 0)
-            return -1;
-    return plan_finish(p, err);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof parts / sizeof *parts; i++)
+        rc = parts[i](&r);
+    json_decref(r.mesh_config);
+    return rc < 0 ? -1 : plan_finish(p, err);
 }

@@ -27,6 +27,23 @@ const struct gvr plan_kinds[] = {
     {NULL, NULL, NULL, NULL, false},
 };
 
+const struct gvr plan_kinds_on_demand[] = {
+    {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", true},
+    {"networking.istio.io", "v1", "gateways", "Gateway", true},
+    {"networking.istio.io", "v1", "virtualservices", "VirtualService", true},
+    {"networking.istio.io", "v1", "destinationrules", "DestinationRule", true},
+    {"networking.istio.io", "v1", "serviceentries", "ServiceEntry", true},
+    {"security.istio.io", "v1", "authorizationpolicies", "AuthorizationPolicy", true},
+    {"gateway.networking.k8s.io", "v1", "gateways", "Gateway", true},
+    {"networking.k8s.io", "v1", "ingresses", "Ingress", true},
+    {"multicluster.x-k8s.io", "v1alpha1", "serviceexports", "ServiceExport", true},
+    {"multicluster.x-k8s.io", "v1alpha1", "serviceimports", "ServiceImport", true},
+    {"", "v1", "pods", "Pod", true}, /* read only */
+    {"networking.istio.io", "v1", "workloadgroups", "WorkloadGroup", true},
+    {"networking.istio.io", "v1", "workloadentries", "WorkloadEntry", true}, /* read and deleted */
+    {NULL, NULL, NULL, NULL, false},
+};
+
 static bool is_api_version(const struct gvr *g, const char *api_version)
 {
     size_t n = strlen(g->group);
@@ -36,12 +53,18 @@ static bool is_api_version(const struct gvr *g, const char *api_version)
            str_eq(api_version + n + 1, g->version);
 }
 
+static const struct gvr *find(const struct gvr *g, const char *api_version, const char *kind)
+{
+    for (; g->kind; g++)
+        if (str_eq(g->kind, kind) && is_api_version(g, api_version))
+            return g;
+    return NULL;
+}
+
 const struct gvr *plan_gvr(const char *api_version, const char *kind)
 {
     if (!api_version || !kind)
         return NULL;
-    for (const struct gvr *g = plan_kinds; g->kind; g++)
-        if (str_eq(g->kind, kind) && is_api_version(g, api_version))
-            return g;
-    return NULL;
+    const struct gvr *g = find(plan_kinds, api_version, kind);
+    return g ? g : find(plan_kinds_on_demand, api_version, kind);
 }

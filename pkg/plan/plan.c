@@ -12,11 +12,16 @@ static const char *const wave_names[PLAN_WAVES] = {
     [PLAN_NAMESPACE] = "namespace",
     [PLAN_CA] = "ca",
     [PLAN_RBAC] = "rbac",
+    [PLAN_GUARD] = "guard",
     [PLAN_CONFIG] = "config",
     [PLAN_CONTROL_PLANE] = "control-plane",
     [PLAN_WEBHOOKS] = "webhooks",
+    [PLAN_GATEWAYS] = "gateways",
     [PLAN_REMOTE_ACCESS] = "remote-access",
+    [PLAN_EXPOSURE] = "exposure",
+    [PLAN_NETWORKS] = "networks",
     [PLAN_DNS] = "dns",
+    [PLAN_IMPORTS] = "imports",
 };
 
 const char *plan_wave_name(enum plan_wave w)
@@ -64,7 +69,8 @@ static void set_owner(json_t *body, const struct plan_owner *owner, enum plan_wa
 {
     json_t *labels = object_at(object_at(body, "metadata"), "labels");
     json_object_set_new(labels, PLAN_LABEL_MANAGED_BY, json_string(PLAN_MANAGED_BY));
-    json_object_set_new(labels, PLAN_LABEL_MESH, json_string(owner->mesh_name));
+    json_object_set_new(labels, str_or(owner->label, PLAN_LABEL_MESH),
+                        json_string(owner->mesh_name));
     json_object_set_new(labels, PLAN_LABEL_OWNER_UID, json_string(owner->mesh_uid));
     json_object_set_new(labels, PLAN_LABEL_WAVE, json_string(plan_wave_name(wave)));
 }

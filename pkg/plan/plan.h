@@ -19,11 +19,17 @@ enum plan_wave {
     PLAN_NAMESPACE,
     PLAN_CA,
     PLAN_RBAC,
+    PLAN_GUARD, /* what keeps identities of other meshes out, before their roots are trusted */
     PLAN_CONFIG,
-    PLAN_CONTROL_PLANE,
+    PLAN_CONTROL_PLANE, /* a Remote: the Service and the endpoints of its Primary's istiod */
     PLAN_WEBHOOKS, /* only after istiod is available: failurePolicy Fail would refuse pods before */
+    PLAN_GATEWAYS, /* gateways' Deployments and Services */
+    /* From here on what binds clusters together: gone everywhere before anything below goes anywhere. */
     PLAN_REMOTE_ACCESS, /* remote secrets */
+    PLAN_EXPOSURE,      /* what gateways let through: Istio's Gateway, VirtualService; Ingress */
+    PLAN_NETWORKS,      /* where the gateways of other networks are */
     PLAN_DNS,           /* DNS entries: Services without selector */
+    PLAN_IMPORTS,       /* services of other meshes: ServiceEntry, DestinationRule */
     PLAN_WAVES,
 };
 /* "crds", "namespace", "ca" ...: value of the label PLAN_LABEL_WAVE. */
@@ -34,9 +40,13 @@ enum plan_wave plan_wave_of(const char *name);
 /* Labels that lead from every object back to its owner. */
 #define PLAN_LABEL_MANAGED_BY "app.kubernetes.io/managed-by"
 #define PLAN_MANAGED_BY       "meshwright"
-#define PLAN_LABEL_MESH       "meshwright.dev/mesh"      /* name of the Mesh */
-#define PLAN_LABEL_OWNER_UID  "meshwright.dev/owner-uid" /* its UID */
-#define PLAN_LABEL_WAVE       "meshwright.dev/wave"
+#define PLAN_LABEL_MESH       "meshwright.dev/mesh"    /* name of the Mesh */
+#define PLAN_LABEL_GATEWAY    "meshwright.dev/gateway" /* or of the Gateway, when that is the owner */
+#define PLAN_LABEL_SET                                                                             \
+    "meshwright.dev/cluster-set" /* or of the cluster set; the owner is the MemberCluster */
+#define PLAN_LABEL_GROUP     "meshwright.dev/workload-group" /* or of the WorkloadGroup */
+#define PLAN_LABEL_OWNER_UID "meshwright.dev/owner-uid"      /* UID of the owner */
+#define PLAN_LABEL_WAVE      "meshwright.dev/wave"
 
 /* SHA-256 of the intent; live objects that carry it, and whose fields we still own, need no write. */
 #define PLAN_ANNOTATION_INTENT "meshwright.dev/intent"
@@ -50,6 +60,7 @@ enum plan_content {
     PLAN_PLAIN, /* body is all there is */
     PLAN_CACERTS, /* the applier makes an intermediate and adds data.{ca-cert,ca-key,cert-chain,root-cert}.pem */
     PLAN_REMOTE_SECRET, /* the applier asks cluster `peer` for a token and adds data.<peer> = kubeconfig */
+    PLAN_TLS_SECRET, /* the applier reads Secret `peer` in the hub and adds its data.{tls.crt,tls.key} */
     PLAN_FILE, /* the rest of the body (spec) is read from `file` when it is applied: Istio's CRDs */
 };
 
@@ -59,7 +70,7 @@ struct plan_object {
     const char *ns; /* NULL when cluster-scoped */
     const char *name;
     enum plan_content content;
-    const char *peer; /* PLAN_REMOTE_SECRET */
+    const char *peer; /* PLAN_REMOTE_SECRET, PLAN_TLS_SECRET */
     /* PLAN_FILE: path of a JSON object without apiVersion, kind, metadata: {"spec":...} */
     const char *file;
     /* What is sent, PLAN_ANNOTATION_INTENT included, without generated content. For PLAN_FILE it has in `spec` the
@@ -69,6 +80,10 @@ struct plan_object {
     /* hex SHA-256 of body without the intent annotation, and of the inputs of generated content */
     const char *intent;
     bool wait_available; /* the next wave waits until this Deployment is available */
+    /* Somebody else's object of this name serves as well, and is left as it is: CRDs that are not Istio's own */
+    bool yields;
+    /* Later waves go on without it: what a user adds to a mesh does not stop the rest of it. */
+    bool side;
 };
 
 struct plan {
@@ -82,8 +97,10 @@ void plan_init(struct plan *p, const char *cluster);
 void plan_done(struct plan *p);
 #define auto_plan __attribute__((cleanup(plan_done))) struct plan
 
+/* A resource in the hub that objects belong to: its name and UID. */
 struct plan_owner {
     const char *mesh_name, *mesh_uid;
+    const char *label; /* where the name is written; NULL: PLAN_LABEL_MESH */
 };
 
 /* Adds an object; steals body, takes kind, namespace and name from it, puts the owner's labels, the wave label and the
@@ -94,10 +111,13 @@ struct plan_object *plan_add(struct plan *p, const struct plan_owner *owner, enu
 /* After the last plan_add: sorts by wave (stable). -1 when two objects are the same. */
 int plan_finish(struct plan *p, struct err *err);
 
-/* The resource type of an (apiVersion, kind), from the table of kinds that we make; NULL when it is none. */
+/* The resource type of an (apiVersion, kind), from the tables of kinds that we make or read; NULL when it is none. */
 const struct gvr *plan_gvr(const char *api_version, const char *kind);
-/* That table, ended by kind NULL: every kind to watch for drift and to search for leftovers. */
+/* Those that every member holds, ended by kind NULL: watched for drift and searched for leftovers. */
 extern const struct gvr plan_kinds[];
+/* Likewise, of those that only some hold: watched where a plan has them or something of ours is left of them
+ * (runtime/cluster.h). The API server may not have the kind at all. */
+extern const struct gvr plan_kinds_on_demand[];
 
 /* Whether a field manager's managedFields entry (fieldsV1, KEP-555's structured-merge-diff form) covers every field of
  * body (apiVersion, kind, metadata.name and .namespace apart): false when somebody took one of ours. Needs no

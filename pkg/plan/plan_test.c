@@ -14,7 +14,7 @@
 #include "base/str.h"
 #include "json/jx.h"
 
-static const struct plan_owner owner = {"shop", "uid-1"};
+static const struct plan_owner owner = {"shop", "uid-1", NULL};
 
 static json_t *config_map(const char *name)
 {
@@ -55,7 +55,7 @@ static void test_kinds(void **state)
         {"apps/", "Deployment"},
         {"apps/v1x", "Deployment"},
         {"appsx/v1", "Deployment"},
-        {"v1", "Pod"},
+        {"v1", "Node"},
         {"", "Service"},
     };
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
@@ -112,7 +112,7 @@ static void test_refuses(void **state)
     static const char *const bad[] = {
         "{}",
         "[]",
-        "{\"apiVersion\":\"v1\",\"kind\":\"Pod\",\"metadata\":{\"name\":\"a\",\"namespace\":\"b\"}"
+        "{\"apiVersion\":\"v1\",\"kind\":\"Node\",\"metadata\":{\"name\":\"a\",\"namespace\":\"b\"}"
         "}",
         "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"a\"}}",
         "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"namespace\":\"a\"}}",

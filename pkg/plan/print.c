@@ -36,6 +36,11 @@ static json_t *generated_data(const struct plan_object *o)
                             json_sprintf("<generated: kubeconfig for cluster %s>", o->peer));
         return out;
     }
+    if (o->content == PLAN_TLS_SECRET) {
+        json_object_set_new(out, "tls.crt", json_sprintf("<copy of the hub's Secret %s>", o->peer));
+        json_object_set_new(out, "tls.key", json_sprintf("<copy of the hub's Secret %s>", o->peer));
+        return out;
+    }
     for (const char *const *k = cacerts_keys; *k; k++)
         json_object_set_new(out, *k, json_string("<generated: this cluster's intermediate>"));
     return out;
@@ -51,7 +56,7 @@ static json_t *printable(const struct plan_object *o)
             if (json_object_get(out, *m))
                 json_object_set_new(out, *m, redact(json_object_get(out, *m)));
     }
-    if (o->content == PLAN_CACERTS || o->content == PLAN_REMOTE_SECRET)
+    if (o->content != PLAN_PLAIN && o->content != PLAN_FILE)
         json_object_set_new(out, "data", generated_data(o));
     if (o->content == PLAN_FILE)
         json_object_set_new(out, "spec", json_sprintf("<file: %s>", o->file));

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runtime/applier.h"
+#include "runtime/applier_priv.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "istio/istio.h"
 #include "runtime/backoff.h"
 #include "runtime/release.h"
 #include "json/jx.h"
@@ -16,7 +17,9 @@ enum { KEY_MAX = 700 };
 
 static void make_key(char out[KEY_MAX], const struct gvr *gvr, const char *ns, const char *name)
 {
-    snprintf(out, KEY_MAX, "%s/%s/%s", gvr->kind, ns ? ns : "", name);
+    /* The group: Istio and the Gateway API each have a Gateway. */
+    snprintf(out, KEY_MAX, "%s%s%s/%s/%s", gvr->kind, *gvr->group ? "." : "", gvr->group,
+             ns ? ns : "", name);
 }
 
 static struct op *find(const struct cluster *c, const char *key)
@@ -59,7 +62,7 @@ static bool seen(struct op *op)
     return there && records_compare_versions(v.meta.rv, op->rv) >= 0;
 }
 
-static void fail_answered(struct op *op, const struct err *err);
+void op_fail_answered(struct op *op, const struct err *err);
 
 /* Moves an op on by time and by what the watch has shown. */
 static void settle(struct op *op)
@@ -74,7 +77,7 @@ static void settle(struct op *op)
     if (op->state == OP_RUNNING && now >= op->until_ms) {
         struct err err;
         err_set(&err, ERR_TRANSIENT, 0, "no answer in time");
-        fail_answered(op, &err);
+        op_fail_answered(op, &err);
     }
 }
 
@@ -116,6 +119,7 @@ struct op *applier_begin(struct cluster *c, const struct gvr *gvr, const char *n
 {
     char key[KEY_MAX];
     make_key(key, gvr, ns, name);
+    cluster_want(c, gvr, CLUSTER_OURS); /* its own watch shows what is written */
     struct op *op = find(c, key);
     if (!op) {
         size_t n = strlen(key) + 1;
@@ -177,7 +181,7 @@ static void tell_breaker(struct op *op, const struct err *err)
 }
 
 /* The cluster's own answer, or its silence. */
-static void fail_answered(struct op *op, const struct err *err)
+void op_fail_answered(struct op *op, const struct err *err)
 {
     tell_breaker(op, err);
     fail(op, err);
@@ -195,6 +199,7 @@ static void succeed(struct op *op)
     op->applied_ms = now;
     memcpy(op->applied, op->intent, sizeof op->applied);
     op->failures = 0;
+    op->place = OP_PLACE_UNKNOWN;
     op->err = (struct err){0};
     op->contested = op->verb == OP_APPLY && op->streak >= APPLIER_FIGHT_TIMES;
     op->state = op->contested ? OP_BACKOFF : OP_UNSEEN;
@@ -214,7 +219,7 @@ static void on_conflict_read(void *arg, const struct kube_response *r, const str
     const char *owner = err ? NULL : jx_str2(r->body, "metadata.labels", PLAN_LABEL_OWNER_UID);
     op->known_ours = owner && *op->owner && str_eq(owner, op->owner);
     struct err conflict = op->err;
-    fail_answered(op, &conflict);
+    op_fail_answered(op, &conflict);
 }
 
 static void look_after_conflict(struct op *op, const struct err *err)
@@ -233,7 +238,7 @@ static void on_applied(void *arg, const struct kube_response *r, const struct er
         return;
     }
     if (err) {
-        fail_answered(op, err);
+        op_fail_answered(op, err);
         return;
     }
     op->known_ours = false;
@@ -253,14 +258,74 @@ void applier_send(struct op *op, const char *body, size_t len, bool secret)
                                        on_applied, op);
 }
 
+/* --- places that others may have --- */
+
+static void on_place(void *arg, const struct kube_response *r, const struct err *err)
+{
+    struct op *op = arg;
+    if (err && err->class != ERR_NOT_FOUND) {
+        op_fail_answered(op, err);
+        return;
+    }
+    const char *owner = err ? NULL : jx_str2(r->body, "metadata.labels", PLAN_LABEL_OWNER_UID);
+    op->known_ours = owner && str_eq(owner, op->owner);
+    op->place = err || op->known_ours ? OP_PLACE_FREE : OP_PLACE_TAKEN;
+    op->place_ms = clock_ms(op->cluster->clock);
+    op->failures = 0;
+    op->err = (struct err){0};
+    tell_breaker(op, NULL);
+    leave_running(op);
+    op->state = OP_IDLE;
+    cluster_touch(op->cluster);
+}
+
+static void look_at_place(struct cluster *c, const struct gvr *gvr, const char *ns,
+                          const char *name, const char *owner)
+{
+    struct op *op = applier_begin(c, gvr, ns, name);
+    snprintf(op->owner, sizeof op->owner, "%s", owner);
+    auto_free char *path = gvr_path(gvr, ns, name);
+    struct kube_request q = {.method = "GET", .path = path, .accept = KUBE_ACCEPT_METADATA};
+    op->call = kube_call(c->client, &q, on_place, op);
+}
+
+static bool place_is_known(const struct op *op, int64_t now)
+{
+    int64_t good_ms = op->place == OP_PLACE_TAKEN ? APPLIER_TAKEN_MS : APPLIER_FREE_MS;
+    return op->place != OP_PLACE_UNKNOWN && now - op->place_ms < good_ms;
+}
+
+enum op_place applier_place(struct cluster *c, const struct gvr *gvr, const char *ns,
+                            const char *name, const char *owner)
+{
+    char key[KEY_MAX];
+    make_key(key, gvr, ns, name);
+    const struct op *op = find(c, key);
+    bool idle = applier_state(c, gvr, ns, name, NULL) == OP_IDLE;
+    if (idle && !(op && place_is_known(op, clock_ms(c->clock))) && applier_has_room(c))
+        look_at_place(c, gvr, ns, name, owner);
+    op = find(c, key);
+    return op && (op->place == OP_PLACE_TAKEN || place_is_known(op, clock_ms(c->clock)))
+               ? op->place
+               : OP_PLACE_UNKNOWN;
+}
+
+bool applier_busy(const struct cluster *c)
+{
+    for (const struct op *op = c->ops; op; op = op->hh.next)
+        if (op->state != OP_IDLE || op->place != OP_PLACE_TAKEN)
+            return true;
+    return false;
+}
+
 /* --- delete --- */
 
-static void on_deleted(void *arg, const struct kube_response *r, const struct err *err)
+void op_on_deleted(void *arg, const struct kube_response *r, const struct err *err)
 {
     (void)r;
     struct op *op = arg;
     if (err && err->class != ERR_NOT_FOUND) {
-        fail_answered(op, err);
+        op_fail_answered(op, err);
         return;
     }
     log_debug("deleted", "cluster", op->cluster->name, "object", op->key);
@@ -272,7 +337,17 @@ void applier_delete(struct cluster *c, const struct gvr *gvr, const char *ns, co
 {
     struct op *op = applier_begin(c, gvr, ns, name);
     op->verb = OP_DELETE;
-    op->call = kube_delete(c->client, gvr, ns, name, uid, on_deleted, op);
+    op->call = kube_delete(c->client, gvr, ns, name, uid, op_on_deleted, op);
+}
+
+void applier_delete_unchanged(struct cluster *c, const struct gvr *gvr,
+                              const struct kube_view *live)
+{
+    const struct kube_meta *m = &live->meta;
+    struct op *op = applier_begin(c, gvr, m->ns, m->name);
+    op->verb = OP_DELETE;
+    op->call =
+        kube_delete_version(c->client, gvr, m->ns, m->name, m->uid, m->rv, op_on_deleted, op);
 }
 
 /* --- release --- */
@@ -282,7 +357,7 @@ static void on_released(void *arg, const struct kube_response *r, const struct e
     (void)r;
     struct op *op = arg;
     if (err && err->class != ERR_NOT_FOUND) {
-        fail_answered(op, err);
+        op_fail_answered(op, err);
         return;
     }
     log_debug("released", "cluster", op->cluster->name, "object", op->key);
@@ -309,7 +384,7 @@ static void on_release_read(void *arg, const struct kube_response *r, const stru
     op->call = kube_call(op->cluster->client, &q, on_released, op);
 }
 
-static void read_and_release(struct op *op)
+void op_release(struct op *op)
 {
     op->verb = OP_RELEASE;
     auto_free char *path = gvr_path(op->gvr, op->ns, op->name);
@@ -319,24 +394,48 @@ static void read_and_release(struct op *op)
 
 void applier_release(struct cluster *c, const struct gvr *gvr, const char *ns, const char *name)
 {
-    read_and_release(applier_begin(c, gvr, ns, name));
+    op_release(applier_begin(c, gvr, ns, name));
 }
 
 /* --- CustomResourceDefinitions: asked for instances first --- */
+
+/* istiod makes these at its start, and nobody deletes them: they are no reason to keep their definition. */
+static bool made_by_istiod(const char *crd, const json_t *instance)
+{
+    static const char *const classes[] = {"istio", "istio-remote", "istio-waypoint",
+                                          "istio-east-west"};
+    if (!str_eq(crd, "gatewayclasses.gateway.networking.k8s.io"))
+        return false;
+    for (size_t i = 0; i < sizeof classes / sizeof *classes; i++)
+        if (str_eq(jx_str(instance, "metadata.name"), classes[i]))
+            return true;
+    return false;
+}
+
+static bool has_users_instances(const char *crd, const json_t *list)
+{
+    size_t i;
+    json_t *one;
+    json_array_foreach (jx_get(list, "items"), i, one) {
+        if (!made_by_istiod(crd, one))
+            return true;
+    }
+    return false;
+}
 
 static void on_instances(void *arg, const struct kube_response *r, const struct err *err)
 {
     struct op *op = arg;
     if (err && err->class != ERR_NOT_FOUND) {
-        fail_answered(op, err);
+        op_fail_answered(op, err);
         return;
     }
-    if (!err && json_array_size(jx_get(r->body, "items")) > 0) {
-        read_and_release(op);
+    if (!err && has_users_instances(op->name, r->body)) {
+        op_release(op);
         return;
     }
     op->verb = OP_DELETE;
-    op->call = kube_delete(op->cluster->client, op->gvr, NULL, op->name, NULL, on_deleted, op);
+    op->call = kube_delete(op->cluster->client, op->gvr, NULL, op->name, NULL, op_on_deleted, op);
 }
 
 static void on_group(void *arg, const struct kube_response *r, const struct err *err)
@@ -344,15 +443,17 @@ static void on_group(void *arg, const struct kube_response *r, const struct err 
     struct op *op = arg;
     const char *gv = err ? NULL : jx_str(r->body, "preferredVersion.groupVersion");
     if (err && err->class != ERR_NOT_FOUND) {
-        fail_answered(op, err);
+        op_fail_answered(op, err);
         return;
     }
     if (!gv) {
-        read_and_release(op); /* the API is not served: what is stored can't be seen, so keep it */
+        op_release(op); /* the API is not served: what is stored can't be seen, so keep it */
         return;
     }
     auto_free char *plural = xstrndup(op->name, strcspn(op->name, "."));
-    auto_free char *path = xasprintf("/apis/%s/%s?limit=1", gv, plural);
+    /* more than istiod makes; what is ours goes before its definition does, and may still be seen on its way out */
+    auto_free char *path =
+        xasprintf("/apis/%s/%s?limit=8&labelSelector=%%21meshwright.dev%%2Fowner-uid", gv, plural);
     struct kube_request q = {.method = "GET", .path = path, .accept = KUBE_ACCEPT_METADATA_LIST};
     op->call = kube_call(op->cluster->client, &q, on_instances, op);
 }
@@ -367,69 +468,31 @@ void applier_delete_crd(struct cluster *c, const struct gvr *gvr, const char *na
     op->call = kube_call(c->client, &q, on_group, op);
 }
 
-/* --- istio-system: what istiod spread goes first --- */
+/* --- any of them --- */
 
-static const struct gvr configmaps = {"", "v1", "configmaps", "ConfigMap", true};
-
-static void sweep_next(struct op *op);
-
-static void on_swept(void *arg, const struct kube_response *r, const struct err *err)
+static void remove_namespace(struct cluster *c, const struct gvr *gvr, const struct kube_meta *m)
 {
-    struct op *op = arg;
-    (void)r;
-    if (err && err->class != ERR_NOT_FOUND) {
-        fail_answered(op, err);
-        return;
-    }
-    sweep_next(op);
+    if (!m->created)
+        applier_release(c, gvr, NULL, m->name);
+    else if (str_eq(m->name, ISTIO_NAMESPACE))
+        applier_delete_istio_namespace(c, gvr, m->name, m->uid);
+    else
+        applier_delete_entry_namespace(c, gvr, m->name, m->uid);
 }
 
-static void sweep_next(struct op *op)
+void applier_remove(struct cluster *c, const struct gvr *gvr, const struct kube_view *live)
 {
-    size_t n = json_array_size(op->sweep);
-    if (n == 0) {
-        op->call =
-            kube_delete(op->cluster->client, op->gvr, NULL, op->name, op->uid, on_deleted, op);
-        return;
-    }
-    auto_free char *path = xstrdup(json_string_value(json_array_get(op->sweep, n - 1)));
-    json_array_remove(op->sweep, n - 1);
-    struct kube_request q = {.method = "DELETE", .path = path, .accept = KUBE_ACCEPT_METADATA};
-    op->call = kube_call(op->cluster->client, &q, on_swept, op);
-}
-
-static void on_spread(void *arg, const struct kube_response *r, const struct err *err)
-{
-    struct op *op = arg;
-    size_t i;
-    json_t *cm;
-    if (err) {
-        fail_answered(op, err);
-        return;
-    }
-    json_decref(op->sweep);
-    op->sweep = json_array();
-    json_array_foreach (jx_get(r->body, "items"), i, cm) {
-        const char *name = jx_str(cm, "metadata.name"), *ns = jx_str(cm, "metadata.namespace");
-        if (!ns || (!str_eq(name, "istio-ca-root-cert") && !str_eq(name, "istio-ca-crl")))
-            continue;
-        auto_free char *path = gvr_path(&configmaps, ns, name);
-        json_array_append_new(op->sweep, json_string(path));
-    }
-    sweep_next(op);
-}
-
-void applier_delete_istio_namespace(struct cluster *c, const struct gvr *gvr, const char *name,
-                                    const char *uid)
-{
-    struct op *op = applier_begin(c, gvr, NULL, name);
-    op->verb = OP_DELETE;
-    free(op->uid);
-    op->uid = xstrdup0(uid);
-    struct kube_request q = {.method = "GET",
-                             .path = "/api/v1/configmaps?labelSelector=istio.io%2Fconfig%3Dtrue",
-                             .accept = KUBE_ACCEPT_METADATA_LIST};
-    op->call = kube_call(c->client, &q, on_spread, op);
+    const struct kube_meta *m = &live->meta;
+    bool users = str_eq(gvr->kind, "Service") && live->has_selector &&
+                 plan_wave_of(m->wave) == PLAN_DNS; /* it got a selector */
+    if (users)
+        applier_release(c, gvr, m->ns, m->name);
+    else if (str_eq(gvr->kind, "CustomResourceDefinition"))
+        applier_delete_crd(c, gvr, m->name);
+    else if (str_eq(gvr->kind, "Namespace"))
+        remove_namespace(c, gvr, m);
+    else
+        applier_delete(c, gvr, m->ns, m->name, m->uid);
 }
 
 /* --- for status and timers --- */
@@ -448,11 +511,11 @@ void applier_well(struct cluster *c, const struct gvr *gvr, const char *ns, cons
         op_free(op);
 }
 
-const struct op *applier_worst(const struct cluster *c)
+const struct op *applier_worst(const struct cluster *c, const char *owner)
 {
     const struct op *worst = NULL;
     for (const struct op *op = c->ops; op; op = op->hh.next) {
-        if (!op->failures && !op->contested)
+        if ((!op->failures && !op->contested) || (*op->owner && !str_eq(op->owner, owner)))
             continue;
         if (!worst || op->failures > worst->failures)
             worst = op;
@@ -460,15 +523,22 @@ const struct op *applier_worst(const struct cluster *c)
     return worst;
 }
 
+/* When something is to be done about it by itself; 0: never. */
+static int64_t due_ms(const struct op *op)
+{
+    if (op->state == OP_IDLE)
+        return op->place == OP_PLACE_TAKEN ? op->place_ms + APPLIER_TAKEN_MS : 0;
+    return op->until_ms;
+}
+
 int64_t applier_next_ms(const struct cluster *c)
 {
     int64_t now = clock_ms(c->clock), next = breaker_next_ms(&c->breaker, now);
     for (const struct op *op = c->ops; op; op = op->hh.next) {
-        bool over =
-            op->until_ms <= now && op->state != OP_RUNNING; /* idle, whoever looks next will find */
-        if (op->state == OP_IDLE || over)
-            continue;
-        int64_t left = op->until_ms > now ? op->until_ms - now : 1;
+        int64_t due = due_ms(op);
+        if (due <= now && op->state != OP_RUNNING)
+            continue; /* idle, whoever looks next will find */
+        int64_t left = due > now ? due - now : 1;
         next = next < 0 || left < next ? left : next;
     }
     return next;

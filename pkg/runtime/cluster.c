@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "istio/istio.h"
 #include "runtime/applier.h"
+#include "runtime/watches.h"
 #include "json/jx.h"
 
 static void probe(struct cluster *c);
@@ -19,125 +19,6 @@ void cluster_touch(struct cluster *c)
     c->rev++;
     if (!c->closing)
         c->changed(c->arg, c);
-}
-
-/* --- watches --- */
-
-/* Kinds that others also have many of are watched whole, as records; of the rest only ours, and only metadata. */
-static enum kube_record_kind record_kind(const struct gvr *g)
-{
-    if (str_eq(g->kind, "Service"))
-        return KUBE_RECORD_SERVICE;
-    if (str_eq(g->kind, "Namespace"))
-        return KUBE_RECORD_NAMESPACE;
-    return str_eq(g->kind, "Deployment") ? KUBE_RECORD_DEPLOYMENT : KUBE_RECORD_META;
-}
-
-/* A record came, changed or went, or the list is complete. */
-static void on_records(struct cluster_watch *w)
-{
-    enum kube_record_kind k = record_kind(w->gvr);
-    w->cluster->dns_rev += k == KUBE_RECORD_SERVICE || k == KUBE_RECORD_NAMESPACE;
-    cluster_touch(w->cluster);
-}
-
-static void on_list_begin(void *arg)
-{
-    struct cluster_watch *w = arg;
-    records_list_begin(&w->records);
-}
-
-static void set_problem(struct cluster_watch *w, const char *problem)
-{
-    free(w->problem);
-    w->problem = xstrdup0(problem);
-}
-
-static void on_upsert(void *arg, const struct kube_record *r)
-{
-    struct cluster_watch *w = arg;
-    bool full = w->records.full;
-    if (records_put(&w->records, r) && w->records.synced)
-        on_records(w);
-    if (!w->records.full || full)
-        return;
-    log_warn("too many objects", "cluster", w->cluster->name, "kind", w->gvr->kind);
-    on_records(w);
-}
-
-static void on_remove(void *arg, const struct kube_record *r)
-{
-    struct cluster_watch *w = arg;
-    if (records_remove(&w->records, kube_record_ns(r), kube_record_name(r)))
-        on_records(w);
-}
-
-static void on_synced(void *arg)
-{
-    struct cluster_watch *w = arg;
-    records_list_end(&w->records);
-    on_records(w);
-}
-
-static void on_state(void *arg, const struct err *err)
-{
-    struct cluster_watch *w = arg;
-    set_problem(w, err ? err->msg : NULL);
-    if (err)
-        log_debug("watch does not work", "cluster", w->cluster->name, "kind", w->gvr->kind, "error",
-                  err->msg);
-    cluster_touch(w->cluster);
-}
-
-static const struct kube_sink sink = {
-    .list_begin = on_list_begin,
-    .upsert = on_upsert,
-    .remove = on_remove,
-    .synced = on_synced,
-    .state = on_state,
-};
-
-/* All Secrets that we make in a member are there; those of other namespaces are none of our business. */
-static const char *secret_namespace(const struct gvr *g)
-{
-    return str_eq(g->kind, "Secret") ? ISTIO_NAMESPACE : NULL;
-}
-
-static void start_watches(struct cluster *c)
-{
-    if (c->n_watches > 0)
-        return;
-    for (const struct gvr *g = plan_kinds; g->kind && c->n_watches < CLUSTER_WATCHES_MAX; g++) {
-        struct cluster_watch *w = &c->watches[c->n_watches++];
-        enum kube_record_kind kind = record_kind(g);
-        bool ours = kind == KUBE_RECORD_META || kind == KUBE_RECORD_DEPLOYMENT;
-        struct kube_watch_opts opts = {
-            .record = kind,
-            .bulk = kind == KUBE_RECORD_SERVICE,
-            .ns = secret_namespace(g),
-            .label_selector = ours ? PLAN_LABEL_MANAGED_BY "=" PLAN_MANAGED_BY : NULL,
-        };
-        *w = (struct cluster_watch){.cluster = c, .gvr = g};
-        w->watch = kube_watch_start(c->client, g, &opts, &sink, w);
-    }
-}
-
-static void stop_watches(struct cluster *c)
-{
-    for (size_t i = 0; i < c->n_watches; i++) {
-        kube_watch_stop(c->watches[i].watch);
-        records_done(&c->watches[i].records);
-        free(c->watches[i].problem);
-    }
-    c->n_watches = 0;
-    c->rev++;
-    c->dns_rev++;
-}
-
-static void wake_watches(struct cluster *c)
-{
-    for (size_t i = 0; i < c->n_watches; i++)
-        kube_watch_wake(c->watches[i].watch);
 }
 
 /* --- probe and identity --- */
@@ -161,7 +42,7 @@ static void set_state(struct cluster *c, enum cluster_state state, const struct 
     c->problem = err ? *err : (struct err){0};
     if (back) {
         c->breaker = (struct breaker){0};
-        wake_watches(c);
+        cluster_watches_wake(c);
     }
     if (changed)
         cluster_touch(c);
@@ -177,6 +58,17 @@ static void on_no_answer(struct cluster *c, const struct err *err)
     probe_after(c, CLUSTER_PROBE_AGAIN_MS);
 }
 
+/* An answer takes a moment, and Date has whole seconds: small differences are none. */
+static void note_skew(struct cluster *c, const struct kube_response *r)
+{
+    int64_t skew = r->date_s ? r->date_s - clock_s(c->clock) : c->skew_s;
+    int64_t step = skew > c->skew_s ? skew - c->skew_s : c->skew_s - skew;
+    if (step <= CLUSTER_SKEW_STEP_S)
+        return;
+    c->skew_s = skew;
+    cluster_touch(c);
+}
+
 static void check_identity(struct cluster *c, const char *uid)
 {
     if (c->pinned && !str_eq(c->pinned, uid)) {
@@ -184,7 +76,7 @@ static void check_identity(struct cluster *c, const char *uid)
         err_set(&err, ERR_INVALID, 0,
                 "another cluster answers at this address: kube-system has UID %s, pinned is %s",
                 uid, c->pinned);
-        stop_watches(c);
+        cluster_watches_stop(c);
         set_state(c, CLUSTER_STRANGER, &err);
         return;
     }
@@ -192,8 +84,9 @@ static void check_identity(struct cluster *c, const char *uid)
     c->uid = xstrdup(uid);
     if (!c->pinned)
         c->pinned = xstrdup(uid);
-    start_watches(c);
+    cluster_watches_start(c);
     set_state(c, CLUSTER_REACHABLE, NULL);
+    cluster_watches_attend(c);
 }
 
 static void on_identity(void *arg, const struct kube_response *r, const struct err *err)
@@ -209,6 +102,7 @@ static void on_identity(void *arg, const struct kube_response *r, const struct e
         return;
     }
     c->failures = 0;
+    note_skew(c, r);
     check_identity(c, uid);
     /* Not all clusters in the same instant: the clock's last digits are as good as a random number. */
     probe_after(c, CLUSTER_PROBE_MS - uv_hrtime() % (CLUSTER_PROBE_MS / 8));
@@ -297,7 +191,7 @@ static void drop_tasks(struct cluster *c)
 static void drop_client(struct cluster *c)
 {
     applier_cancel(c);
-    stop_watches(c);
+    cluster_watches_stop(c);
     c->probe = NULL;
     if (c->client)
         kube_client_free(c->client);
@@ -332,7 +226,7 @@ int cluster_configure(struct cluster *c, const struct kube_config *config, const
     if (c->client && str_eq(kube_client_server(c->client), config->server)) {
         if (kube_client_set_config(c->client, config, err) < 0)
             return -1;
-        wake_watches(c);
+        cluster_watches_wake(c);
     } else {
         struct kube_client *fresh = kube_client_new(c->loop, c->clock, config, err);
         if (!fresh)
@@ -454,13 +348,5 @@ const struct cluster_watch *cluster_broken_watch(const struct cluster *c)
     for (size_t i = 0; i < c->n_watches; i++)
         if (c->watches[i].problem)
             return &c->watches[i];
-    return NULL;
-}
-
-struct records *cluster_records(struct cluster *c, const struct gvr *gvr)
-{
-    for (size_t i = 0; i < c->n_watches; i++)
-        if (c->watches[i].gvr == gvr)
-            return &c->watches[i].records;
     return NULL;
 }

@@ -26,6 +26,7 @@ enum {
     CLUSTER_PROBE_AGAIN_MS = 4000, /* after a probe without answer */
     CLUSTER_PROBE_TIMEOUT_MS = 5000,
     CLUSTER_VERSION_MS = 120000, /* how old what is known of its version may be */
+    CLUSTER_SKEW_STEP_S = 30,
     CLUSTER_SETTLE_MS = 20000,
     CLUSTER_PROBE_FAILURES = 3, /* then it is unreachable: 8 + 3 x 5 + 2 x 4 s = 31 s at most */
 };
@@ -44,17 +45,30 @@ typedef void cluster_changed_cb(void *arg, struct cluster *c);
 /* A write to it was answered with success. */
 typedef void cluster_written_cb(void *arg);
 
-/* One watched kind. */
+/* How far a kind is watched. */
+enum cluster_scope {
+    CLUSTER_NOTHING,
+    CLUSTER_OURS, /* what carries our label */
+    CLUSTER_ALL,  /* all there is: EndpointSlices, Pods, ServiceExports, ServiceImports of users */
+};
+
+/* A watched kind, or one on demand, which may not be watched. */
 struct cluster_watch {
     struct cluster *cluster;
     const struct gvr *gvr;
     struct records records;
-    struct kube_watch *watch;
-    char *problem; /* why it does not work at the moment, or NULL */
+    enum cluster_scope scope;
+    struct kube_watch *watch; /* NULL while it is not watched */
+    char *problem;            /* why it does not work at the moment, or NULL */
+    bool on_demand;
+    bool absent;            /* the API server does not have the kind */
+    struct kube_call *call; /* that asks whether anything of ours is there */
+    int64_t again_ms;       /* on demand: nothing is begun before */
 };
 
 enum {
-    CLUSTER_WATCHES_MAX = 24,
+    CLUSTER_ON_DEMAND_MAX = 16,
+    CLUSTER_WATCHES_MAX = 32,
     CLUSTER_OWNERS_MAX =
         64, /* labels are anybody's to write: beyond it every Mesh is taken for an owner */
 };
@@ -81,15 +95,22 @@ struct cluster {
     char *version; /* "v1.37.2" */
     int minor;
     int64_t versioned_ms; /* when it told its version */
+    int64_t
+        skew_s; /* its clock minus ours, as it was when it last changed by more than CLUSTER_SKEW_STEP_S */
     int64_t born_ms;
     uv_timer_t timer;
     bool timer_open;
     struct kube_call *probe;
     struct cluster_watch watches[CLUSTER_WATCHES_MAX];
     size_t n_watches;
+    enum cluster_scope wanted[CLUSTER_ON_DEMAND_MAX]; /* by place in plan_kinds_on_demand */
     /* Raised by every change of what can be seen here: state, records, writes; and by those of what DNS entries follow
      * from (Services, Namespaces). Equal numbers: nothing to look at again. */
     uint64_t rev, dns_rev;
+    /* Likewise: where our gateways are reached (Services of ours with an address, Ingresses); which pods are behind
+     * which Service, and their accounts (EndpointSlices, Pods, while those are watched whole). */
+    uint64_t address_rev, endpoint_rev;
+    uint64_t machine_rev; /* likewise: entries of machines */
     struct cluster_owners {
         uint64_t rev; /* of the cluster, when it was made */
         char **uids;
@@ -146,6 +167,17 @@ const struct cluster_owners *cluster_owners(struct cluster *c);
 /* Tells that something changed, and to whom it may concern. */
 void cluster_touch(struct cluster *c);
 
+/* --- kinds on demand (plan_kinds_on_demand) ---
+ * At the first contact one short request per such kind asks whether anything of ours is there; if so it is watched from
+ * then on, so nothing of ours is ever overlooked. A kind that the API server does not have counts as empty and known;
+ * it is tried again when CRDs change, and every few minutes. */
+/* From now on the kind is watched at least so far, until the cluster is freed; equal or smaller wishes cost nothing.
+ * Until its first list is complete the cluster is neither known nor ready. A kind of plan_kinds: no effect. gvr is
+ * one of plan_gvr(). */
+void cluster_want(struct cluster *c, const struct gvr *gvr, enum cluster_scope scope);
+
+/* What is kept of each object of a kind. */
+enum kube_record_kind cluster_record_kind(const struct gvr *g);
 /* Records of a kind; NULL for a kind that is not watched. */
 struct records *cluster_records(struct cluster *c, const struct gvr *gvr);
 

@@ -31,6 +31,8 @@ static bool owns_content(const struct plan_object *want, const json_t *fields)
     static const char *const cacerts[] = {"f:ca-cert.pem", "f:ca-key.pem", "f:cert-chain.pem",
                                           "f:root-cert.pem"};
     const json_t *data = json_object_get(fields, "f:data");
+    if (want->content == PLAN_TLS_SECRET)
+        return json_object_get(data, "f:tls.crt") && json_object_get(data, "f:tls.key");
     if (want->content == PLAN_CACERTS)
         for (size_t i = 0; i < sizeof cacerts / sizeof *cacerts; i++)
             if (!json_object_get(data, cacerts[i]))

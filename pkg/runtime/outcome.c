@@ -14,6 +14,14 @@ static struct outcome throttled(unsigned retry_after_ms)
     return (struct outcome){OUTCOME_AFTER, ms};
 }
 
+const char *outcome_next(enum err_class class)
+{
+    if (class != ERR_FORBIDDEN)
+        return "";
+    return "; next: give Meshwright this right in the cluster (the chart's values gateways, "
+           "machines and revisions say what it may write there)";
+}
+
 struct outcome outcome_of(const struct err *err, int64_t requeue_ms)
 {
     switch (err ? err->class : ERR_NONE) {

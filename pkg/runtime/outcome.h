@@ -25,4 +25,7 @@ struct outcome {
 /* err NULL: success, and requeue_ms > 0 asks for another run. */
 struct outcome outcome_of(const struct err *err, int64_t requeue_ms);
 
+/* What a user can do about a write that keeps failing so, to be put behind its message: "; next: ...", or "". */
+const char *outcome_next(enum err_class class);
+
 #endif
