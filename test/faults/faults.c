@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every fault at every request of an install: does it end in the same state as without it?
  *
- *   faults --controller FILE --data DIR --crds FILE [--fault NAME] [--every N] [--from K] [--parallel P] [--keep]
+ *   faults --controller FILE --data DIR --crds FILE [--scenario NAME] [--fault NAME] [--every N] [--from K]
+ *          [--parallel P] [--keep]
  *
  * A scenario is a kubesim of its own (a hub and two members), the program meshwright as it is shipped, and one fault at
  * one request, counted from the program's first. First one without a fault runs: its end is the end that all others
@@ -151,6 +152,8 @@ static bool option(struct sweep *w, const char *name, const char *arg)
         w->opts.data = arg;
     else if (str_eq(name, "--crds"))
         w->opts.crds = arg;
+    else if (str_eq(name, "--scenario"))
+        w->opts.resources = scenario_resources(arg);
     else if (str_eq(name, "--fault"))
         w->fault = arg;
     else if (str_eq(name, "--every"))
@@ -178,6 +181,10 @@ static void options(struct sweep *w, int argc, char **argv)
     }
     if (w->parallel > PARALLEL_MAX)
         w->parallel = PARALLEL_MAX;
+    if (!w->opts.resources) {
+        fputs("faults: --scenario is install, two-networks, machines or primary-remote\n", stderr);
+        exit(2);
+    }
     if (!w->opts.controller || !w->opts.data || !w->opts.crds) {
         fputs("faults: --controller FILE, --data DIR and --crds FILE are needed\n", stderr);
         exit(2);
@@ -186,7 +193,8 @@ static void options(struct sweep *w, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct sweep w = {.every = 1, .from = 1, .parallel = 16};
+    struct sweep w = {
+        .opts.resources = scenario_resources("install"), .every = 1, .from = 1, .parallel = 16};
     options(&w, argc, argv);
     uv_loop_init(&w.loop);
     scenario_start(&w.loop, &w.opts, "no fault", NULL, on_reference, &w);

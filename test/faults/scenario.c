@@ -20,7 +20,9 @@
 
 enum {
     POLL_MS = 100,
-    QUIET_MS = 1000,     /* without a write: it is over */
+    QUIET_MS = 1000, /* without a write: it is over */
+    DROP_QUIET_MS =
+        12500, /* a write that is not answered is tried again after ten seconds and a moment */
     LONGEST_MS = 200000, /* a refused write is tried again after a minute */
     SILENCE_MS = 700000, /* a silent watch is given up after ten minutes at most */
     FILE_BYTES_MAX = 4 * 1048576,
@@ -37,7 +39,7 @@ struct scenario {
     uv_timer_t timer;
     uint64_t began, changed; /* when the child started; when a write was last seen, ms */
     uint64_t writes;
-    int64_t longest_ms;
+    int64_t longest_ms, quiet_ms;
     struct scenario_end end;
     char *state;
     char problem[256];
@@ -57,6 +59,20 @@ static void fatal(const char *what, const char *why)
 }
 
 /* --- what the user brings --- */
+
+const char *scenario_resources(const char *name)
+{
+    static const char *const all[][2] = {
+        {"install", "samples/2b-one-mesh-several-primaries.yaml"},
+        {"two-networks", "test/faults/two-networks.yaml"},
+        {"machines", "test/faults/machines.yaml"},
+        {"primary-remote", "samples/2-one-mesh-primary-remote.yaml"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        if (str_eq(all[i][0], name))
+            return all[i][1];
+    return NULL;
+}
 
 static json_t *request(struct kubesim *sim, const char *cluster, const char *method,
                        const char *path, const json_t *body)
@@ -98,6 +114,7 @@ static const char *const paths[][2] = {
     {"CustomResourceDefinition", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"},
     {"MemberCluster", OURS "memberclusters"},
     {"Mesh", OURS "meshes"},
+    {"WorkloadGroup", OURS "meshworkloadgroups"},
     {NULL, NULL},
 };
 
@@ -135,7 +152,7 @@ static void prepare(struct scenario *s)
                      "name", "fleet"));
     for (size_t i = 0; i < MEMBERS; i++)
         add_member(s->sim, members[i]);
-    create_file(s->sim, "samples/2b-one-mesh-several-primaries.yaml", paths);
+    create_file(s->sim, s->opts.resources, paths);
 }
 
 /* --- the program --- */
@@ -219,6 +236,7 @@ static void spawn(struct scenario *s)
 
 /* --- how it goes --- */
 
+/* Of a resource of ours. */
 static bool is_ready(const json_t *mesh)
 {
     size_t i;
@@ -239,6 +257,18 @@ static bool entries_there(struct scenario *s)
         auto_json *list =
             request(s->sim, members[i], "GET", "/api/v1/namespaces/demo/services", NULL);
         if (json_array_size(jx_get(list, "items")) != MEMBERS)
+            return false;
+    }
+    return true;
+}
+
+static bool all_ready(struct scenario *s, const char *path)
+{
+    size_t i;
+    json_t *one;
+    auto_json *list = request(s->sim, "hub", "GET", path, NULL);
+    json_array_foreach (jx_get(list, "items"), i, one) {
+        if (!is_ready(one))
             return false;
     }
     return true;
@@ -280,10 +310,11 @@ static void on_timer(uv_timer_t *timer)
         finish(s);
         return;
     }
-    if (now - s->changed < QUIET_MS)
+    if (now - s->changed < (uint64_t)s->quiet_ms)
         return;
     auto_json *mesh = request(s->sim, "hub", "GET", OURS "meshes/shop", NULL);
-    if (!is_ready(mesh) || !entries_there(s))
+    if (!is_ready(mesh) || !entries_there(s) || !all_ready(s, OURS "memberclusters") ||
+        !all_ready(s, OURS "meshworkloadgroups"))
         return;
     s->state = state_of(s->sim);
     s->end = (struct scenario_end){.state = s->state,
@@ -304,6 +335,7 @@ void scenario_start(uv_loop_t *loop, const struct scenario_opts *o, const char *
     s->arg = arg;
     s->open = 2;
     s->longest_ms = rule && rule->fault.kind == SIM_FAULT_SILENCE ? SILENCE_MS : LONGEST_MS;
+    s->quiet_ms = rule && rule->fault.kind == SIM_FAULT_DROP ? DROP_QUIET_MS : QUIET_MS;
     snprintf(s->dir, sizeof s->dir, "/tmp/meshwright-faults.XXXXXX");
     if (!mkdtemp(s->dir))
         fatal(s->dir, "can't be made");

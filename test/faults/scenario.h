@@ -11,11 +11,17 @@
 
 struct scenario;
 
+/* The file of a scenario's resources by its name ("install", "two-networks", "machines", "primary-remote"); NULL: there
+ * is none of this name. */
+const char *scenario_resources(const char *name);
+
 struct scenario_opts {
     const char *controller; /* the program */
     const char *data;       /* its --data */
     const char *crds;       /* our CustomResourceDefinitions, a JSON array */
-    bool keep;              /* the folder with kubeconfig and log stays */
+    const char
+        *resources; /* what the user applies: members cluster1 and cluster2, and the Mesh shop */
+    bool keep;      /* the folder with kubeconfig and log stays */
 };
 
 struct scenario_end {
@@ -28,8 +34,9 @@ struct scenario_end {
 /* s is valid until the callback returns. */
 typedef void scenario_cb(void *arg, struct scenario *s, const struct scenario_end *end);
 
-/* rule: NULL for none. The end is when the Mesh is Ready, its DNS entries are there, and nothing has been written for a
- * second; or when the time is over or the program has ended by itself. */
+/* rule: NULL for none. The end is when the Mesh, each MemberCluster and each WorkloadGroup is Ready, the DNS entries
+ * are there, and nothing has been written for a second (where an answer is dropped: for as long as it is waited for);
+ * or when the time is over or the program has ended by itself. */
 void scenario_start(uv_loop_t *loop, const struct scenario_opts *o, const char *name,
                     const struct sim_rule *rule, scenario_cb *cb, void *arg);
 const char *scenario_name(const struct scenario *s);
