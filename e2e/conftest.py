@@ -12,6 +12,7 @@ from lab import LAB, run  # noqa: E402
 from system import Controller, System  # noqa: E402
 
 CLUSTERS = ["c1", "c2", "c3"]
+NOTES = []  # what tests measured
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,16 @@ def system():
             s.close()
             if not reuse and not keep:
                 run(LAB, "down")
+
+
+@pytest.fixture(scope="module")
+def fleet(system):
+    """The controller runs, and there is no resource yet."""
+    system.ensure()
+    system.clear()
+    yield system
+    for cluster in system.all:
+        run(LAB, "network", cluster, "lan")
 
 
 @pytest.fixture
@@ -58,3 +69,16 @@ def pytest_runtest_makereport(item, call):
             report.sections.append(("controller", system.controller_log()))
         except Exception as e:  # the report of the failure matters more
             report.sections.append(("conditions", f"cannot be read: {e}"))
+
+
+@pytest.fixture
+def note(request):
+    """note(text): a line of the summary, beside the name of the test."""
+    return lambda text: NOTES.append(f"{request.node.name}: {text}")
+
+
+def pytest_terminal_summary(terminalreporter):
+    if NOTES:
+        terminalreporter.section("measured")
+        for line in NOTES:
+            terminalreporter.write_line(line)

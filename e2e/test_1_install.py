@@ -141,16 +141,9 @@ def test_restarted_controller_writes_nothing(shop):
         shop.hub.kubectl("rollout", "restart", "-n", NS, "deployment/meshwright")
         shop.hub.kubectl("rollout", "status", "-n", NS, "deployment/meshwright", "--timeout=60s")
         # longer than a lease of the one before lasts, so that the new one has led
-        until(40, "the new controller leads", lambda: leader_is_alive(shop))
+        until(40, "the new controller leads", shop.led)
         time.sleep(10)
     assert shop.writes(marks) == []
-
-
-def leader_is_alive(system):
-    pods = system.hub.list(f"/api/v1/namespaces/{NS}/pods", "app.kubernetes.io/name=meshwright")
-    leases = system.hub.list(f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases")
-    holders = {lease["spec"].get("holderIdentity", "") for lease in leases}
-    return len(pods) == 1 and any(h.startswith(pods[0]["metadata"]["name"]) for h in holders)
 
 
 def test_readiness_and_metrics_are_served(shop):

@@ -83,6 +83,20 @@ def test_hand_over_to_client_side_apply(shop):
     hand_over(shop, "adopted")
 
 
+def test_headless_and_external_names_have_entries(shop):
+    c1, c2 = shop.all["c1"], shop.all["c2"]
+    c2.apply(service("headless", extra="clusterIP: None"))
+    c2.apply("apiVersion: v1\nkind: Service\nmetadata: {name: external, namespace: demo}\nspec: {type: ExternalName, externalName: example.com}")
+    external = until(SOON, "entry", lambda: is_entry(c1.get(SERVICES + "external")) and c1.get(SERVICES + "external"))
+    assert external["spec"]["type"] == "ExternalName" and external["spec"]["externalName"] == "example.com"
+    headless = until(SOON, "entry", lambda: is_entry(c1.get(SERVICES + "headless")) and c1.get(SERVICES + "headless"))
+    assert headless["spec"]["clusterIP"] == "None"
+    assert until(3 * SOON, "answer of a pod", lambda: shop.ask("c1", "a", "http://headless.demo:8080/"))["cluster"] == "c2"
+    c2.kubectl("delete", "service", "-n", "demo", "headless", "external")
+    for name in "headless", "external":
+        until(SOON, f"{name} is gone", lambda: c1.get(SERVICES + name) is None)
+
+
 def test_no_entry_where_none_is_wanted(shop):
     c1, c2 = shop.all["c1"], shop.all["c2"]
     for c in c1, c2:
@@ -91,13 +105,10 @@ def test_no_entry_where_none_is_wanted(shop):
     c2.kubectl("label", "namespace", "only-here", "istio-injection=enabled")
     c2.apply(service("uninjected", ns="plain"))
     c2.apply(service("nowhere", ns="only-here"))
-    c2.apply(service("headless", extra="clusterIP: None"))
-    c2.apply("apiVersion: v1\nkind: Service\nmetadata: {name: external, namespace: demo}\nspec: {type: ExternalName, externalName: example.com}")
     c2.apply(service("marker"))
     until(SOON, "marker", lambda: is_entry(c1.get(SERVICES + "marker")))
     time.sleep(2)
-    for path in "plain/services/uninjected", "demo/services/headless", "demo/services/external":
-        assert c1.get("/api/v1/namespaces/" + path) is None, path
+    assert c1.get("/api/v1/namespaces/plain/services/uninjected") is None
     assert c1.get("/api/v1/namespaces/only-here") is None
     # the namespace joins: its Services get entries
     c1.kubectl("label", "namespace", "plain", "istio-injection=enabled")
@@ -105,5 +116,5 @@ def test_no_entry_where_none_is_wanted(shop):
     until(SOON, "entry in the namespace that joined", lambda: is_entry(c1.get("/api/v1/namespaces/plain/services/uninjected")))
     for c in c1, c2:
         c.kubectl("delete", "namespace", "plain", "only-here", "--ignore-not-found", "--wait=false")
-    c2.kubectl("delete", "service", "-n", "demo", "headless", "external", "marker")
+    c2.kubectl("delete", "service", "-n", "demo", "marker")
     until(SOON, "marker gone", lambda: c1.get(SERVICES + "marker") is None)

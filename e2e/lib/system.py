@@ -8,18 +8,22 @@ import time
 import yaml
 
 from lab import LAB, ROOT, Cluster, Failed, run, until
+from machine import untar
 
 DEMO = os.path.join(ROOT, "hack/demo")
 CHART = os.path.join(ROOT, "charts/meshwright")
 VALUES = os.path.join(DEMO, "values.yaml")
+RESOURCES = os.path.join(ROOT, "e2e/topologies/2b/resources.yaml")
+ENDPOINT = os.path.join(ROOT, "e2e/endpoint.yaml")
 BINARY = os.environ.get("E2E_BINARY") or os.path.join(ROOT, "build/release/meshwright")
 NS = "fleet"
 API = f"/apis/meshwright.dev/v1alpha1/namespaces/{NS}"
 ISTIO = "/api/v1/namespaces/istio-system"
+KINDS = ["meshworkloadgroups", "trustbundles", "meshgateways", "meshes", "memberclusters"]  # in the order in which they can go
 
 
-def read(name):
-    with open(os.path.join(DEMO, name), encoding="utf-8") as f:
+def read(path):
+    with open(path, encoding="utf-8") as f:
         return f.read()
 
 
@@ -31,6 +35,17 @@ def condition(conditions, kind):
     return "", "", ""
 
 
+def amiss(objects):
+    """A line for each condition of resources [(name to show, object or None)], and of their clusters, that is not as it should be."""
+    lines = []
+    for name, obj in objects:
+        status = (obj or {}).get("status", {})
+        rows = [("", status.get("conditions", []))] + [(f" {r['name']}", r.get("conditions", [])) for r in status.get("clusters", [])]
+        lines += [f"{name}{row}: {c['type']}={c['status']} {c['reason']}: {c['message']}" for row, conditions in rows for c in conditions
+                  if c["status"] != ("False" if c["type"] in ("Reconciling", "Stalled") else "True")]
+    return "\n".join(lines) or "all conditions are as they should be"
+
+
 class System:
     """Hub c1 with members; `all` holds every cluster of the lab."""
 
@@ -38,6 +53,7 @@ class System:
         self.folder = folder
         self.all = {n: Cluster(n, folder) for n in names}
         self.hub = self.all["c1"]
+        self.machines = {}
 
     def close(self):
         for c in self.all.values():
@@ -63,6 +79,29 @@ class System:
     def install(self):
         self.helm("install", "meshwright", CHART, "-n", NS, "--values", VALUES, "--wait", "--timeout", "60s")
 
+    def ensure(self):
+        """Installs Meshwright unless it is."""
+        if not self.hub.get(f"/apis/apps/v1/namespaces/{NS}/deployments/meshwright"):
+            self.install()
+
+    def clear(self):
+        """Takes every resource of ours away, and the endpoints."""
+        for plural in KINDS:
+            # of a type that was made just now the API server knows nothing for a moment
+            items = until(20, plural, lambda: [self.hub.list(f"{API}/{plural}")])[0]
+            paths = [f"{API}/{plural}/{o['metadata']['name']}" for o in items]
+            for path in paths:
+                self.hub.delete(path)
+            until(90, f"no {plural}", lambda: not self.hub.list(f"{API}/{plural}"))
+        for c in self.all.values():
+            c.kubectl("delete", "deployments,services", "-n", "demo", "--all", "--wait=false")
+
+    def led(self):
+        """Whether the one controller that runs holds a lease."""
+        pods = self.hub.list(f"/api/v1/namespaces/{NS}/pods", "app.kubernetes.io/name=meshwright")
+        holders = {lease["spec"].get("holderIdentity", "") for lease in self.hub.list(f"/apis/coordination.k8s.io/v1/namespaces/{NS}/leases")}
+        return len(pods) == 1 and any(h.startswith(pods[0]["metadata"]["name"]) for h in holders)
+
     def scale(self, replicas):
         self.hub.kubectl("scale", "-n", NS, "deployment/meshwright", f"--replicas={replicas}")
         if replicas:
@@ -73,8 +112,8 @@ class System:
     # --- resources ---
 
     def resources(self, **mesh_spec):
-        """Applies the demo's three resources; mesh_spec is merged into the Mesh's."""
-        docs = list(yaml.safe_load_all(read("resources.yaml")))
+        """Applies the three resources of topology 2b; mesh_spec is merged into the Mesh's."""
+        docs = list(yaml.safe_load_all(read(RESOURCES)))
         for d in docs:
             if d["kind"] == "Mesh":
                 d["spec"].update(mesh_spec)
@@ -104,12 +143,10 @@ class System:
     def ready(self, seconds=60, name="shop"):
         until(seconds, f"mesh {name} Ready", lambda: self.is_ready(self.mesh(name)))
 
-    def why(self, name="shop"):
-        mesh = self.mesh(name) or {}
-        lines = [f"mesh/{name}: {c['type']}={c['status']} {c['reason']}: {c['message']}" for c in mesh.get("status", {}).get("conditions", [])]
-        for row in mesh.get("status", {}).get("clusters", []):
-            lines += [f"  {row['name']}: {c['type']}={c['status']} {c['reason']}: {c['message']}" for c in row.get("conditions", [])]
-        return "\n".join(lines)
+    def why(self):
+        """The conditions of all resources that are not as they should be."""
+        items = [o for plural in KINDS for o in self.hub.list(f"{API}/{plural}")]
+        return amiss([(f"{o['kind']}/{o['metadata']['name']}", o) for o in items])
 
     def delete_mesh(self, name="shop", seconds=90):
         self.hub.delete(f"{API}/meshes/{name}")
@@ -137,9 +174,12 @@ class System:
 
     # --- endpoints ---
 
+    @staticmethod
+    def endpoint_text(cluster, x, mesh="shop"):
+        return read(ENDPOINT).replace("@x@", x).replace("@X@", x.upper()).replace("@C@", cluster).replace("@M@", mesh)
+
     def endpoint(self, cluster, x, wait=True):
-        text = read("endpoint.yaml").replace("@x@", x).replace("@X@", x.upper()).replace("@C@", cluster)
-        self.all[cluster].apply(text)
+        self.all[cluster].apply(self.endpoint_text(cluster, x))
         if wait:
             self.all[cluster].kubectl("rollout", "status", "-n", "demo", f"deployment/endpoint-{x}", "--timeout=60s")
 
@@ -148,37 +188,85 @@ class System:
         out = self.all[cluster].kubectl("exec", "-n", "demo", f"deployment/endpoint-{x}", "-c", "client", "--", "curl", "-sS", "-f", "-m", "3", url)
         return dict(line.split("=", 1) for line in out.splitlines() if "=" in line)
 
-    def controller_log(self, lines=40):
+    def shell(self, client, commands):
+        """Runs shell commands where a client is (X@CLUSTER, X@MACHINE, or outside); returns what they print."""
+        x, _, where = client.partition("@")
+        if client == "outside":
+            return run(LAB, "in", "net", "sh", "-c", commands)
+        if where in self.machines:
+            return self.machines[where].shell(commands)
+        return self.all[where].kubectl("exec", "-n", "demo", f"deployment/endpoint-{x}", "-c", "client", "--", "sh", "-c", commands)
+
+    def bundle(self, group, *args):
+        """{file: text} of the bundle of a WorkloadGroup, as its user has it made."""
+        cmd = [LAB, "in", "c1", BINARY, "vm", "bundle", group, "--namespace", NS, "--kubeconfig", self.hub.kubeconfig, "-o", "-", *args]
+        p = subprocess.run(cmd, capture_output=True, timeout=60, check=False)
+        if p.returncode:
+            raise Failed(f"vm bundle {group}: exit {p.returncode}\n{p.stderr.decode()}")
+        return untar(p.stdout)
+
+    def controller_log(self, lines=12):
         return self.hub.kubectl("logs", "-n", NS, "deployment/meshwright", f"--tail={lines}", ok=False) or "(no log)"
 
 
 class Traffic:
-    """Requests of one endpoint to a URL, about ten a second, while the block runs; every one must be answered with 200.
+    """Requests of one endpoint to a URL, about ten a second, while the block runs; when strict, every one must be answered with 200.
 
-    The loop runs in the pod by itself: it goes on while the API server is away."""
+    The loop runs in the pod, or on the machine, by itself: it goes on while the API server is away."""
 
-    def __init__(self, system, cluster, x, url):
-        self.exec = ["exec", "-n", "demo", f"deployment/endpoint-{x}", "-c", "client", "--", "sh", "-c"]
-        self.cluster, self.url, self.file = system.all[cluster], url, f"/tmp/traffic-{time.monotonic_ns()}"
+    def __init__(self, system, cluster, x, url, strict=True):
+        self.system, self.client = system, f"{x}@{cluster}"
+        self.url, self.file = url, f"/tmp/traffic-{time.monotonic_ns()}"
+        self.strict, self.what = strict, f"{x}@{cluster} {url}"
+        self.rows, self.failed = [], 0
 
-    def shell(self, script):
-        return self.cluster.kubectl(*self.exec, script)
+    def shell(self, commands):
+        return self.system.shell(self.client, commands)
+
+    def start(self):
+        self.shell(f'touch {self.file}.run; (while [ -e {self.file}.run ]; do : >{self.file}.body; '
+                   f'c=$(curl -s -o {self.file}.body -m 3 -w "%{{http_code}}" {self.url}); '
+                   f'echo "$c $(date +%s.%N) $([ "$c" = 200 ] || head -c 120 {self.file}.body | tr "\n" " ")"; sleep .1; done) '
+                   f'>{self.file} 2>/dev/null </dev/null &')
+        until(10, f"traffic flows: {self.what}", self.read)
+
+    def finish(self):
+        """Ends the requests, and counts those that failed."""
+        self.shell(f"rm -f {self.file}.run; sleep .3")
+        self.failed = sum(code != "200" for code, *_ in self.read())
+
+    def complaint(self):
+        """What is wrong with the requests when it is strict; None: nothing."""
+        if not self.strict or (len(self.rows) > 5 and not self.failed):
+            return None
+        bad = [(when - self.rows[0][1], code, text) for code, when, text in self.rows if code != "200"]
+        told = "; ".join(f"at {at:.1f} s {code} {text}".rstrip() for at, code, text in bad[:2] + bad[-1:])
+        return f"{self.what}: {len(bad)} of {len(self.rows)} requests failed, within {self.outage():.1f} s: {told}"
+
+    def read(self):
+        """[(code, when, the beginning of an answer that is not 200)] so far."""
+        rows = [line.split(maxsplit=2) + [""] for line in self.shell(f"cat {self.file} 2>/dev/null || :").splitlines()]
+        self.rows = [(r[0], float(r[1]), r[2]) for r in rows if len(r) > 2]
+        return self.rows
+
+    def quiet_since(self, seconds=3):
+        """When the last answer came, if all has failed for so long since; else None."""
+        rows = self.read()
+        last = max((when for code, when, _ in rows if code == "200"), default=None)
+        return last if last and rows[-1][1] - last > seconds else None
+
+    def outage(self):
+        """Seconds from the first to the last failure."""
+        bad = [when for code, when, _ in self.rows if code != "200"]
+        return bad[-1] - bad[0] if bad else 0.0
 
     def __enter__(self):
-        self.shell(f'touch {self.file}.run; (while [ -e {self.file}.run ]; do curl -s -o /dev/null -m 3 -w "%{{http_code}}\\n" {self.url}; '
-                   f'sleep .1; done) >{self.file} 2>/dev/null </dev/null &')
-        until(10, "traffic flows", lambda: self.codes())
+        self.start()
         return self
 
-    def codes(self):
-        return self.shell(f"cat {self.file}").split()
-
     def __exit__(self, kind, value, trace):
-        self.shell(f"rm -f {self.file}.run; sleep .3")
-        if kind is None:
-            codes = self.codes()
-            bad = [c for c in codes if c != "200"]
-            assert len(codes) > 5 and not bad, f"{len(bad)} of {len(codes)} requests failed: {bad[:5]}"
+        self.finish()
+        assert kind or not self.complaint(), self.complaint()
 
 
 class Controller:
@@ -195,6 +283,7 @@ class Controller:
         self.process = None
 
     def start(self, *args):
+        self.kill()  # what a test that failed left running would go on beside it
         with open(self.log, "a", encoding="utf-8") as f:
             self.process = subprocess.Popen(self.cmd + list(args), stdout=f, stderr=subprocess.STDOUT)
 
@@ -203,6 +292,12 @@ class Controller:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             assert self.process.wait(15) == 0, f"exit {self.process.returncode} after SIGTERM"
+        self.process = None
+
+    def kill(self):
+        if self.process and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
         self.process = None
 
     def crashing(self, writes, done, seconds):
@@ -222,10 +317,7 @@ class Controller:
                         raise Failed(f"exit {self.process.returncode}; log: {self.tail()}")
                     deaths += 1
         finally:
-            if self.process and self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            self.process = None
+            self.kill()
         return deaths
 
     def tail(self):
