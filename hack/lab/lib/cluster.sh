@@ -131,9 +131,12 @@ apiserver_up() {
     --audit-policy-file="$HERE/audit.yaml" --audit-log-path="$R/audit.log"
 }
 controllers_up() {
-  # at the default rate of requests the controllers take 5 s to get their tokens before any of them starts
+  # At the default rate of requests the controllers take 5 s to get their tokens before any of them starts. A node that did not
+  # renew its lease for 50 s is taken for gone, and its pods out of Services: after a minute without API server that would be every
+  # node whose kubelet comes back after these controllers.
   start kcm "$BIN/kube-controller-manager" --kubeconfig="$R/pki/kcm.conf" --service-account-private-key-file="$R/pki/sa.key" --root-ca-file="$R/pki/ca.crt" \
-    --use-service-account-credentials=true --kube-api-qps=500 --kube-api-burst=1000 --cluster-cidr="$POD" --allocate-node-cidrs=true --node-cidr-mask-size=24 --leader-elect=false --bind-address=127.0.0.1
+    --use-service-account-credentials=true --kube-api-qps=500 --kube-api-burst=1000 --cluster-cidr="$POD" --allocate-node-cidrs=true --node-cidr-mask-size=24 --leader-elect=false --bind-address=127.0.0.1 \
+    --node-monitor-grace-period=10m
   start scheduler "$BIN/kube-scheduler" --kubeconfig="$R/pki/scheduler.conf" --leader-elect=false --bind-address=127.0.0.1
 }
 containerd_up() { start containerd env PATH="$BIN:$PATH" "$BIN/containerd" -c "$R/containerd.toml"; }
