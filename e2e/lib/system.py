@@ -255,6 +255,10 @@ class Traffic:
         last = max((when for code, when, _ in rows if code == "200"), default=None)
         return last if last and rows[-1][1] - last > seconds else None
 
+    def first_failure(self):
+        """When, since the flow began, and what was answered; 000: nothing within 3 s, or no connection."""
+        return next((f"at {when - self.rows[0][1]:.1f} s {code} {text}".rstrip() for code, when, text in self.rows if code != "200"), "")
+
     def outage(self):
         """Seconds from the first to the last failure."""
         bad = [when for code, when, _ in self.rows if code != "200"]

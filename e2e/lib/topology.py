@@ -392,8 +392,8 @@ class Topology:
 
 
 def failures(flows):
-    """How many requests failed, and over which time, in words."""
-    bad = [f"{f.what}: {f.failed} of {len(f.rows)} failed, within {f.outage():.1f} s" for f in flows if f.failed]
+    """How many requests failed, over which time, and how the first did, in words."""
+    bad = [f"{f.what}: {f.failed} of {len(f.rows)} failed, within {f.outage():.1f} s ({f.first_failure()})" for f in flows if f.failed]
     return ", ".join(bad) or f"0 of {sum(len(f.rows) for f in flows)} requests failed"
 
 
