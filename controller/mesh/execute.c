@@ -10,6 +10,8 @@
 #include "runtime/diff.h"
 #include "json/jx.h"
 
+enum { GATEWAY_MS = 250 }; /* between two looks at one that does not let requests in yet */
+
 void pass_again(struct mesh_pass *p, int64_t ms)
 {
     if (ms > 0 && (!p->again_ms || ms < p->again_ms))
@@ -91,6 +93,23 @@ static bool too_early(const struct mesh_pass *p, const struct mesh_member *mm,
            !mesh_networks_served(p, mm);
 }
 
+/* The way into another network is shown to istiod when it is open: until then requests go to the pods themselves, as is
+ * right while a cluster is about to move to that network. What is there stays. */
+static bool leads_nowhere(const struct mesh_pass *p, const struct plan_object *o,
+                          const struct live *l)
+{
+    return o->wave == PLAN_NETWORKS && !l->record &&
+           !mesh_gateway_open(p, o->name + strlen(MESH_NETWORK_GATEWAY));
+}
+
+static void wait_for_gateway(struct mesh_pass *p, struct mesh_member *mm)
+{
+    mm->aside++;
+    mm->waiting = mm->waiting ? mm->waiting : MESH_WAIT_GATEWAY;
+    mm->unsure = true;
+    pass_again(p, GATEWAY_MS);
+}
+
 /* Somebody else's object of that name, which serves as well. Our own is in our records. */
 static enum op_place place_of(const struct mesh_pass *p, const struct mesh_member *mm,
                               const struct plan_object *o)
@@ -133,6 +152,10 @@ static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const str
     if (too_early(p, mm, o, &l)) {
         mm->waiting = MESH_WAIT_PRIMARY;
         return false;
+    }
+    if (leads_nowhere(p, o, &l)) {
+        wait_for_gateway(p, mm);
+        return true;
     }
     if (peer_away(p, o)) {
         mm->deferred++;

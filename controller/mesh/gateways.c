@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/cidr.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "gateway/claim.h"
 #include "gateway/pass.h"
@@ -72,6 +73,40 @@ struct mesh_eastwest mesh_eastwest_of(struct manager *m, struct arena *a, const 
     if (e.port == 0)
         e.n_addresses = 0;
     return e;
+}
+
+bool mesh_deployment_available(struct cluster *c, const char *name)
+{
+    const struct records *all = cluster_records(c, plan_gvr("apps/v1", "Deployment"));
+    struct kube_view v;
+    return all && records_view(all, ISTIO_NAMESPACE, name, &v) && v.available;
+}
+
+static bool is_suspended(const struct hub_object *gateway)
+{
+    return gateway && jx_bool(gateway->obj, "spec.suspend", false);
+}
+
+static bool is_away(const struct cluster *c)
+{
+    return !c || c->state == CLUSTER_UNREACHABLE || c->state == CLUSTER_STRANGER;
+}
+
+bool mesh_gateway_serves(const struct manager *m, const char *ns, const char *mesh_name,
+                         const char *cluster)
+{
+    struct cluster *c = manager_cluster(m, ns, cluster);
+    return is_away(c) || is_suspended(gateway_eastwest_of(&m->hub, ns, mesh_name, cluster)) ||
+           mesh_deployment_available(c, ISTIO_EASTWEST_NAME);
+}
+
+bool mesh_gateway_open(const struct mesh_pass *p, const char *of)
+{
+    const char *dot = strrchr(of, '.'), *cluster = dot ? dot + 1 : of;
+    auto_free char *mesh = dot ? xstrndup(of, (size_t)(dot - of)) : xstrdup(p->mesh->name);
+    const struct mesh_member *mm = dot ? NULL : mesh_member_find(p, cluster);
+    return mesh_gateway_serves(p->mesh->manager, p->mesh->ns, mesh, cluster) &&
+           (!mm || mm->blocked_reason || is_away(mm->cluster) || mesh_networks_exposed(p, mm));
 }
 
 /* --- from a resource to what is rendered --- */

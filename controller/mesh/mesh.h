@@ -71,6 +71,7 @@ enum mesh_wait {
     MESH_WAIT_ISTIOD, /* istiod has to become available */
     MESH_WAIT_ADDRESS, /* Remote: where its Primary's east-west gateway is reached is not known yet */
     MESH_WAIT_PRIMARY, /* Remote: its Primary's istiod does not serve it yet */
+    MESH_WAIT_GATEWAY, /* the east-west gateway of another network does not let requests in yet */
 };
 
 /* What stays of a member between passes. All of it can be found again: it only saves work. */
@@ -259,8 +260,11 @@ void mesh_networks_observe(
 void mesh_networks_note(struct mesh_pass *p, struct buf *b);
 void mesh_networks_target(struct mesh_pass *p, const struct mesh_member *mm,
                           struct istio_target *t);
-/* The object (class istio-remote) by which another member's gateway is known is MESH_NETWORK_GATEWAY and its name. */
+/* The object (class istio-remote) by which another member's gateway is known is MESH_NETWORK_GATEWAY and its name; that
+ * of another mesh's cluster MESH_NETWORK_GATEWAY, the mesh's name, a dot and the cluster's. */
 #define MESH_NETWORK_GATEWAY "eastwest-"
+/* What its gateways let through is there, by what was found before. */
+bool mesh_networks_exposed(const struct mesh_pass *p, const struct mesh_member *mm);
 /* Remote: its Primary's istiod is in sync with it and let through. */
 bool mesh_networks_served(const struct mesh_pass *p, const struct mesh_member *mm);
 /* Its Primary; NULL for a Primary, and for a Remote without one. */
@@ -279,6 +283,14 @@ void mesh_gateways_target(struct mesh_pass *p, const struct mesh_member *mm,
  * (spec.addresses), else what its Service says. */
 struct mesh_eastwest mesh_eastwest_of(struct manager *m, struct arena *a, const char *ns,
                                       const char *mesh_name, const char *cluster);
+/* Whether it is available; so it is said of one that can't be looked at, or is suspended. */
+bool mesh_gateway_serves(const struct manager *m, const char *ns, const char *mesh_name,
+                         const char *cluster);
+/* Whether it lets in what is meant for its network, too. `of`: what stands behind MESH_NETWORK_GATEWAY in the name of
+ * its object. */
+bool mesh_gateway_open(const struct mesh_pass *p, const char *of);
+/* Of an Istio component: istiod, a gateway. */
+bool mesh_deployment_available(struct cluster *c, const char *name);
 
 /* trust.c: TrustBundles of which this mesh is a member: the peers' roots as bound anchors. */
 void mesh_trust_note(struct mesh_pass *p, struct buf *b);

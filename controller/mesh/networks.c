@@ -102,13 +102,22 @@ void mesh_networks_observe(struct mesh_pass *p)
     }
 }
 
+static bool exposes(const struct mesh_member *primary)
+{
+    const struct mesh_kept *k = primary ? primary->kept : NULL;
+    return k && k->executed && !(k->pending && k->wave <= PLAN_EXPOSURE);
+}
+
+bool mesh_networks_exposed(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    return exposes(mm->role == ISTIO_REMOTE ? mesh_primary_of(p, mm) : mm);
+}
+
 bool mesh_networks_served(const struct mesh_pass *p, const struct mesh_member *mm)
 {
     const struct mesh_member *primary = mesh_primary_of(p, mm);
-    const struct mesh_kept *k = primary ? primary->kept : NULL;
-    if (!k || !k->executed || (k->pending && k->wave <= PLAN_EXPOSURE))
-        return false;
-    return istiod_view_synced(istiod_view_get(p->mesh, primary->name), mm->name);
+    return exposes(primary) &&
+           istiod_view_synced(istiod_view_get(p->mesh, primary->name), mm->name);
 }
 
 /* --- plan --- */

@@ -115,6 +115,50 @@ static void two_networks_become_ready(void **state)
     fleet_stop(&f);
 }
 
+/* Until then requests go to the pods themselves: a cluster that moves to another network loses none. */
+static void a_network_is_led_to_when_its_gateway_is_open(void **state)
+{
+    (void)state;
+    struct fleet f;
+    start(&f, "n2", primary("c2"), true);
+    f.refusal =
+        (struct fleet_refusal){.cluster = "c2", .only = "/deployments/istio-east", .status = 500};
+    fleet_run(&f, 20000);
+    assert_false(has(&f, "c1", GATEWAY_API, "Gateway", "eastwest-c2"));
+    assert_string_equal(fleet_member_reason(&f, "c1", "GatewaysReady"), "GatewayNotAvailable");
+    assert_string_equal(fleet_member_reason(&f, "c2", "GatewaysReady"), "ApplyFailed");
+    auto_json *kind = json_pack("{s:s, s:s}", "apiVersion", "v1", "kind", "ConfigMap");
+    struct cluster_watch *w = fleet_watch(manager_cluster(&f.m, "fleet", "c2"), kind);
+    w->records.synced = false; /* being read again is no reason to believe that it is open */
+    cluster_touch(manager_cluster(&f.m, "fleet", "c1"));
+    fleet_run(&f, 2000);
+    assert_false(has(&f, "c1", GATEWAY_API, "Gateway", "eastwest-c2"));
+    w->records.synced = true;
+    f.refusal = (struct fleet_refusal){0};
+    fleet_run(&f, 120000);
+    assert_string_equal(fleet_reason(&f, "Ready"), "Ready");
+    assert_true(has(&f, "c1", GATEWAY_API, "Gateway", "eastwest-c2"));
+    fleet_stop(&f);
+}
+
+/* It may only be restarting. */
+static void a_network_stays_known_without_its_gateway(void **state)
+{
+    (void)state;
+    struct fleet f;
+    start(&f, "n2", primary("c2"), true);
+    fleet_run(&f, 20000);
+    struct cluster *c2 = manager_cluster(&f.m, "fleet", "c2");
+    auto_json *kind = json_pack("{s:s, s:s}", "apiVersion", "apps/v1", "kind", "Deployment");
+    f.refusal = (struct fleet_refusal){.cluster = "c2", .only = "/deployments/", .status = 500};
+    fleet_hide(fleet_watch(c2, kind), ISTIO_NAMESPACE, ISTIO_EASTWEST_NAME);
+    cluster_touch(c2);
+    fleet_run(&f, 20000);
+    assert_true(has(&f, "c1", GATEWAY_API, "Gateway", "eastwest-c2"));
+    assert_string_equal(fleet_member_reason(&f, "c1", "GatewaysReady"), "Available");
+    fleet_stop(&f);
+}
+
 /* What runs is told to run while something of an earlier wave is mended. The patience is over, so all is told. */
 static void what_is_mended_does_not_hide_what_runs(void **state)
 {
@@ -362,6 +406,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_networks_become_ready),
+        cmocka_unit_test(a_network_is_led_to_when_its_gateway_is_open),
+        cmocka_unit_test(a_network_stays_known_without_its_gateway),
         cmocka_unit_test(what_is_mended_does_not_hide_what_runs),
         cmocka_unit_test(one_network_needs_no_gateway),
         cmocka_unit_test(a_new_address_is_written_where_it_is_used),

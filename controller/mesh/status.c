@@ -91,6 +91,13 @@ static struct verdict waiting(const struct mesh_pass *p, const struct mesh_membe
                   arena_printf(p->arena,
                                "cluster %s: waiting for istiod of cluster %s to be in sync with it",
                                mm->name, of));
+    if (mm->waiting == MESH_WAIT_GATEWAY)
+        return no("GatewayNotAvailable",
+                  arena_printf(p->arena,
+                               "cluster %s: waiting for the east-west gateway of another network "
+                               "to become available; next: see the condition GatewaysReady of the "
+                               "clusters there",
+                               mm->name));
     return no(
         "IstiodNotReady",
         arena_printf(p->arena, "cluster %s: waiting for istiod to become available", mm->name));
@@ -140,18 +147,11 @@ static bool not_seen(const struct mesh_pass *p, const struct mesh_member *mm, st
     return true;
 }
 
-static bool deployment_available(const struct mesh_member *mm, const char *name)
-{
-    const struct records *all = cluster_records(mm->cluster, plan_gvr("apps/v1", "Deployment"));
-    struct kube_view v;
-    return all && records_view(all, ISTIO_NAMESPACE, name, &v) && v.available;
-}
-
 /* An istiod that runs goes on while something of an earlier wave is mended. */
 static bool waits_for_istiod(const struct mesh_pass *p, const struct mesh_member *mm)
 {
     return mm->pending && mm->wave <= PLAN_WEBHOOKS &&
-           !deployment_available(mm, mesh_istiod_name(p));
+           !mesh_deployment_available(mm->cluster, mesh_istiod_name(p));
 }
 
 /* A Remote's control plane is its Primary's, and the way to it. */
@@ -225,7 +225,7 @@ static struct verdict member_gateways(const struct mesh_pass *p, const struct me
                                "cluster a load balancer, or write a Gateway of type EastWest with "
                                "another kind of Service or with addresses",
                                mm->name, ISTIO_NAMESPACE, ISTIO_EASTWEST_NAME));
-    if (!deployment_available(mm, ISTIO_EASTWEST_NAME))
+    if (!mesh_deployment_available(mm->cluster, ISTIO_EASTWEST_NAME))
         return no("GatewayNotAvailable",
                   arena_printf(p->arena,
                                "cluster %s: the east-west gateway is not available; next: kubectl "
