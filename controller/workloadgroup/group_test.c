@@ -251,6 +251,8 @@ static void without_an_address_nobody_can_join(void **state)
     struct fleet f;
     fleet_start(&f, DATA);
     f.owner = "db";
+    f.refusal = (struct fleet_refusal){
+        .cluster = "shop-0", .only = "/deployments/istio-east", .status = 500};
     fleet_add_mesh(&f, "shop", 1);
     show(&f, "shop-0",
          "{\"apiVersion\":\"v1\",\"kind\":\"Namespace\",\"metadata\":{\"name\":\"shop\"}}");
@@ -259,6 +261,9 @@ static void without_an_address_nobody_can_join(void **state)
     assert_string_equal(reason(o, "Ready"), "AddressPending");
     fleet_set_address(&f, "shop-0", "172.30.100.9");
     fleet_run(&f, 3000);
+    assert_string_equal(reason(o, "Ready"), "GatewayNotAvailable");
+    f.refusal = (struct fleet_refusal){0};
+    fleet_run(&f, 60000);
     assert_string_equal(reason(o, "Ready"), "Ready");
     assert_string_equal(jx_str(o->obj, "status.istiodAddress"), "172.30.100.9");
     fleet_set_address(&f, "shop-0", "172.30.100.8"); /* the gateway moved */

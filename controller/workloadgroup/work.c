@@ -3,6 +3,8 @@
 #include "applyplan.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "istio/istio.h"
+#include "mesh/mesh.h"
 #include "workloadgroup/objects.h"
 #include "workloadgroup/pass.h"
 #include "json/jx.h"
@@ -106,10 +108,23 @@ static void clear_stale(struct workloadgroup_pass *p, struct cluster *c)
         workloadgroup_clear_stale(p, c);
 }
 
+/* Machines that ask before it is, ask in vain. */
+static struct verdict closed(const struct workloadgroup_pass *p)
+{
+    const char *name = p->place.cluster;
+    return verdict_no("GatewayNotAvailable",
+                      arena_printf(p->arena,
+                                   "cluster %s: the east-west gateway, by which machines reach "
+                                   "istiod, is not available; next: when it stays so, kubectl "
+                                   "describe deployment %s -n %s",
+                                   name, ISTIO_EASTWEST_NAME, ISTIO_NAMESPACE));
+}
+
 static void look_at_istiod(struct workloadgroup_pass *p)
 {
-    struct mesh_eastwest e = mesh_machines_istiod(workloadgroup_manager(p), p->arena, p->group->ns,
-                                                  p->cr->spec.mesh_ref->name, p->place.cluster);
+    struct manager *m = workloadgroup_manager(p);
+    const char *ns = p->group->ns, *mesh = p->cr->spec.mesh_ref->name;
+    struct mesh_eastwest e = mesh_machines_istiod(m, p->arena, ns, mesh, p->place.cluster);
     if (e.n_addresses > 0)
         p->report.istiod_address = e.addresses[0];
     else
@@ -122,6 +137,8 @@ static void look_at_istiod(struct workloadgroup_pass *p)
                                     "see whether the cluster has a load balancer controller, or "
                                     "write a Gateway of type EastWest with spec.addresses",
                                     p->place.cluster)));
+    if (e.n_addresses > 0 && !mesh_gateway_serves(m, ns, mesh, p->place.cluster))
+        p->report.programmed = verdict_worse(p->report.programmed, closed(p));
 }
 
 static void look(struct workloadgroup_pass *p, struct cluster *c)
@@ -190,7 +207,7 @@ void workloadgroup_work(struct workloadgroup_pass *p)
     look(p, c);
     if (!suspended)
         clear_stale(p, c);
-    there = there && p->report.istiod_address;
+    there = there && p->report.programmed.status == COND_TRUE;
     workloadgroup_bundle_step(p, there ? c : NULL);
     if (there)
         empty_others(p);
