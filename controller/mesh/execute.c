@@ -120,6 +120,13 @@ static enum op_place place_of(const struct mesh_pass *p, const struct mesh_membe
     return applier_place(mm->cluster, o->gvr, o->ns, o->name, p->cr->meta.uid);
 }
 
+/* What other clusters offer, of other meshes and of this one, is not all known. */
+static bool trade_holds(const struct mesh_pass *p, const struct plan_object *o)
+{
+    bool follows = o->wave == PLAN_IMPORTS || o->wave == PLAN_GUARD || o->wave == PLAN_EXPOSURE;
+    return follows && !str_starts(o->name, ISTIO_REVOKED) && mesh_exports_hold(p, o->wave);
+}
+
 /* True when the object is as wanted; otherwise it is being written, or can't be for the moment. */
 static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const struct plan_object *o)
 {
@@ -138,8 +145,7 @@ static bool settle_object(struct mesh_pass *p, struct mesh_member *mm, const str
         ask_renewal(p, renew_at);
         return true;
     }
-    if (there &&
-        (mesh_trust_holds(p, o) || (o->wave == PLAN_IMPORTS && mesh_exports_hold(p, o->wave))))
+    if (there && (mesh_trust_holds(p, o) || trade_holds(p, o)))
         return true;
     if (v == DIFF_FOREIGN && !orphan(p, &l.view)) {
         if (o->yields)

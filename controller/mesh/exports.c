@@ -535,18 +535,19 @@ void mesh_exports_note(struct mesh_pass *p, struct buf *b)
 {
     refresh(p);
     say(b, p->mesh->trade.digest);
-    say_number(b, p->mesh->trade.unsure + 2 * p->mesh->trade.soon);
+    say_number(b, p->mesh->trade.unsure + 2 * p->mesh->trade.soon + 4 * p->mesh->trade.unreached);
     if (p->mesh->trade.soon)
         pass_again(p, SOON_MS);
 }
 
 bool mesh_exports_hold(const struct mesh_pass *p, enum plan_wave wave)
 {
-    if (wave ==
-        PLAN_GUARD) /* for a moment only: who is not admitted any more must not wait for long */
+    /* for a moment only: who is not admitted any more must not wait for long */
+    if (wave == PLAN_GUARD || wave == PLAN_EXPOSURE)
         return p->mesh->trade.soon;
-    return p->mesh->trade.unsure &&
-           (wave == PLAN_IMPORTS || wave == PLAN_NETWORKS || wave == PLAN_DNS);
+    bool networks = wave == PLAN_NETWORKS || wave == PLAN_CRDS; /* their own kinds come with them */
+    return (p->mesh->trade.unsure && (networks || wave == PLAN_IMPORTS || wave == PLAN_DNS)) ||
+           (p->mesh->trade.unreached && networks);
 }
 
 void mesh_exports_done(struct mesh *mesh)

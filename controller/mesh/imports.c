@@ -377,6 +377,7 @@ void trade_judge_imports(struct mesh_pass *p, const struct trade *t)
                                "stays as it is",
                                t->sellers[i].name));
     const struct site *missing = t->n_imports > 0 ? add_gateways(p, t, &probe) : NULL;
+    p->mesh->trade.unreached = missing != NULL;
     if (missing)
         claim(p, "GatewayNotReady",
               arena_printf(p->arena, "the east-west gateway of cluster %s has no address yet",

@@ -123,6 +123,7 @@ struct mesh {
         char digest[65];        /* of what plans have of it */
         bool unsure;            /* a cluster of another mesh was not read yet: nothing of it goes */
         bool soon;              /* one of this mesh was not, and will be in a moment */
+        bool unreached;         /* where some gateway of another mesh is, is not known now */
         struct mesh_claim {     /* a condition */
             bool said, good;
             char reason[32];

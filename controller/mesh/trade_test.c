@@ -288,6 +288,91 @@ static void a_restart_is_no_news(void **state)
     fleet_stop(&f);
 }
 
+/* So that a definition without instances may be deleted. */
+static const char *serves_doors(struct fleet *f, const struct cluster *c, const char *path)
+{
+    (void)f, (void)c;
+    return str_eq(path, "/apis/gateways.example.io")
+               ? "{\"preferredVersion\":{\"groupVersion\":\"gateways.example.io/v1\"}}"
+               : NULL;
+}
+
+/* Of the other mesh it is not known what it offers, nor that nothing is reached through a gateway. */
+static void a_restart_takes_nothing(void **state)
+{
+    (void)state;
+    struct fleet f;
+    start(&f, "n2");
+    f.istiod = true;
+    f.answer = serves_doors;
+    json_object_set_new(f.answers,
+                        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/"
+                        "doors.gateways.example.io",
+                        json_null()); /* before it is ours, it is nobody's */
+    trust(&f);
+    fleet_run(&f, 20000);
+    size_t crds = count(&f, "c1", "apiextensions.k8s.io/v1", "CustomResourceDefinition");
+    mesh_forget_all(&f.m);
+    auto_json *kind = json_pack("{s:s, s:s}", "apiVersion", "v1", "kind", "Service");
+    fleet_hide(fleet_watch(manager_cluster(&f.m, "fleet", "c2"), kind), "pay", "ledger");
+    set_read(&f, "c2", false);
+    manager_enqueue_meshes(&f.m, "fleet", 0);
+    assert_int_equal(since(&f, 30000), 0);
+    assert_int_equal(count(&f, "c1", "gateway.networking.k8s.io/v1", "Gateway"), 1);
+    assert_int_equal(count(&f, "c1", "apiextensions.k8s.io/v1", "CustomResourceDefinition"), crds);
+    fleet_stop(&f);
+}
+
+/* What another cluster of this mesh offers is let in by the gateways and guards of all: it may not be read yet. */
+static void a_restart_shuts_no_door(void **state)
+{
+    (void)state;
+    struct fleet f;
+    start(&f, "n2");
+    f.istiod = true;
+    fleet_add_cluster_on(&f, "c3", "n2");
+    edit(&f, API_KIND_MESH, "bank", "spec.clusters",
+         json_pack("[{s:s}, {s:s}]", "name", "c2", "name", "c3"));
+    edit(&f, API_KIND_MESH, "bank", "spec.exports",
+         json_pack("[{s:s, s:s, s:[s]}]", "namespace", "pay", "service", "*", "to", "shop"));
+    show_namespace(&f, "c3", "pay");
+    show_service(&f, "c3", "safe");
+    show_pod(&f, "c3", "safe", "safe-0", "10.3.0.5", "safe");
+    trust(&f);
+    fleet_run(&f, 20000);
+    assert_true(says(&f, "c2", "/authorizationpolicies/", ".safe.pay"));
+    mesh_forget_all(&f.m);
+    auto_json *kind = json_pack("{s:s, s:s}", "apiVersion", "v1", "kind", "Service");
+    fleet_hide(fleet_watch(manager_cluster(&f.m, "fleet", "c3"), kind), "pay", "safe");
+    set_read(&f, "c3", false);
+    manager_enqueue_meshes(&f.m, "fleet", 0);
+    int writes = since(&f, 1000);
+    show_service(&f, "c3", "safe");
+    set_read(&f, "c3", true);
+    assert_int_equal(writes + since(&f, 3000), 0);
+    fleet_stop(&f);
+}
+
+/* The others' gateway stays where it was as long as nobody says where it is now. */
+static void an_address_that_is_lost_takes_nothing(void **state)
+{
+    (void)state;
+    struct fleet f;
+    start(&f, "n2");
+    f.istiod = true;
+    trust(&f);
+    fleet_run(&f, 20000);
+    json_object_del(f.addresses, "c2");
+    json_t *service = json_object_get(f.balanced, "c2");
+    assert_non_null(service);
+    f.rv++;
+    fleet_show(&f, manager_cluster(&f.m, "fleet", "c2"), service, true);
+    assert_int_equal(since(&f, 30000), 0);
+    assert_int_equal(count(&f, "c1", "gateway.networking.k8s.io/v1", "Gateway"), 1);
+    assert_string_equal(fleet_reason(&f, "ImportsReady"), "GatewayNotReady");
+    fleet_stop(&f);
+}
+
 static void a_bundle_tells_what_is_where(void **state)
 {
     (void)state;
@@ -338,6 +423,9 @@ int main(void)
         cmocka_unit_test(what_gave_it_takes_it),
         cmocka_unit_test(a_root_that_cant_be_read_takes_nothing),
         cmocka_unit_test(a_restart_is_no_news),
+        cmocka_unit_test(a_restart_takes_nothing),
+        cmocka_unit_test(a_restart_shuts_no_door),
+        cmocka_unit_test(an_address_that_is_lost_takes_nothing),
         cmocka_unit_test(a_bundle_tells_what_is_where),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
