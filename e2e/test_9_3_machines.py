@@ -393,7 +393,7 @@ def test_a_group_is_deleted(five, note):
     revoked = five.system.mesh("shop")["status"]["revoked"]
     assert [(r["namespace"], r["serviceAccount"], r["group"]) for r in revoked] == [("demo", "machines-v", "machines-v")], revoked
     assert m.attempt("curl -sSf -m 3 http://service-a.demo/")[0] != 0
-    assert not five.complaints([x for x in five.allow if x not in lines]), "others suffer"
+    five.answered(5, [x for x in five.allow if x not in lines])  # the others suffer nothing; who of several answers is a matter of luck
     assert took <= 10
     five.apply()
     five.ready()

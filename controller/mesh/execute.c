@@ -5,6 +5,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "machine/machine.h"
 #include "mesh/mesh.h"
 #include "runtime/applier.h"
 #include "runtime/diff.h"
@@ -34,19 +35,33 @@ static bool look(struct cluster *c, const struct plan_object *o, struct live *re
     return ret->record != NULL;
 }
 
-static bool account_there(struct cluster *c)
+static bool is_there(struct cluster *c, const char *kind, const char *name)
 {
-    struct records *all = cluster_records(c, plan_gvr("v1", "ServiceAccount"));
-    return all && records_find(all, ISTIO_NAMESPACE, ISTIO_READER_ACCOUNT);
+    struct records *all = cluster_records(c, plan_gvr("v1", kind));
+    return all && records_find(all, ISTIO_NAMESPACE, name);
 }
 
-/* A token comes from the peer: it must answer and have the account whose token it is. */
+static bool account_there(struct cluster *c)
+{
+    return is_there(c, "ServiceAccount", ISTIO_READER_ACCOUNT);
+}
+
+bool mesh_member_configured(const struct mesh_pass *p, const struct mesh_member *mm)
+{
+    auto_free char *map = machine_mesh_map(p->cr->spec.revision);
+    return mm->cluster && is_there(mm->cluster, "ConfigMap", map);
+}
+
+/* A token comes from the peer: it must answer and have the account whose token it is. It is not used before the peer
+ * has its configuration: istiod reads that first and only once, and without it takes cluster.local for the trust domain
+ * of the peer's pods, until each of them changes. */
 static bool peer_away(struct mesh_pass *p, const struct plan_object *o)
 {
     const struct mesh_member *peer =
         o->content == PLAN_REMOTE_SECRET ? mesh_member_find(p, o->peer) : NULL;
     return o->content == PLAN_REMOTE_SECRET &&
-           !(peer && peer->cluster && cluster_ready(peer->cluster));
+           !(peer && peer->cluster && cluster_ready(peer->cluster) &&
+             mesh_member_configured(p, peer));
 }
 
 static void ask_renewal(struct mesh_pass *p, int64_t renew_at)

@@ -352,6 +352,8 @@ void mesh_dns_forget(struct mesh_kept *k);
 
 /* execute.c: issues writes. */
 void mesh_execute(struct mesh_pass *p);
+/* Whether it has the ConfigMap with the mesh's configuration, by which the other istiods read it. */
+bool mesh_member_configured(const struct mesh_pass *p, const struct mesh_member *mm);
 /* What was true when a member was looked at, as of now. */
 struct mesh_moment mesh_moment_of(const struct mesh_pass *p, const struct mesh_member *mm);
 bool mesh_moment_same(const struct mesh_moment *a, const struct mesh_moment *b);

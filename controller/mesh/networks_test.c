@@ -159,6 +159,24 @@ static void a_network_stays_known_without_its_gateway(void **state)
     fleet_stop(&f);
 }
 
+/* istiod takes the identities of a cluster's pods from its configuration, and looks at that once. */
+static void who_is_not_configured_is_not_read(void **state)
+{
+    (void)state;
+    struct fleet f;
+    start(&f, "n1", primary("c2"), true);
+    f.refusal =
+        (struct fleet_refusal){.cluster = "c2", .only = "/configmaps/istio?", .status = 500};
+    fleet_run(&f, 20000);
+    assert_true(has(&f, "c2", "v1", "ServiceAccount", ISTIO_READER_ACCOUNT));
+    assert_false(has(&f, "c1", "v1", "Secret", "istio-remote-secret-c2"));
+    f.refusal = (struct fleet_refusal){0};
+    fleet_run(&f, 120000);
+    assert_true(has(&f, "c1", "v1", "Secret", "istio-remote-secret-c2"));
+    assert_string_equal(fleet_reason(&f, "Ready"), "Ready");
+    fleet_stop(&f);
+}
+
 /* What runs is told to run while something of an earlier wave is mended. The patience is over, so all is told. */
 static void what_is_mended_does_not_hide_what_runs(void **state)
 {
@@ -406,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_networks_become_ready),
+        cmocka_unit_test(who_is_not_configured_is_not_read),
         cmocka_unit_test(a_network_is_led_to_when_its_gateway_is_open),
         cmocka_unit_test(a_network_stays_known_without_its_gateway),
         cmocka_unit_test(what_is_mended_does_not_hide_what_runs),

@@ -117,6 +117,7 @@ static void note_world(struct mesh_pass *p)
         const struct cluster *c = mm->cluster;
         say(&b, mm->blocked_reason);
         say_number(&b, mesh_networks_served(p, mm));
+        say_number(&b, mesh_member_configured(p, mm));
         say_number(&b, (int64_t)(mm->installed + 2 * (c && cluster_ready(c)) +
                                  4 * (c && cluster_known(c))));
     }
