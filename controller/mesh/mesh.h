@@ -322,7 +322,8 @@ size_t mesh_exported_hosts(struct mesh_pass *p, const struct mesh_member *mm,
  * */
 const struct topo_entry *mesh_exports_entries(struct mesh_pass *p, const struct mesh_member *mm,
                                               size_t *ret_n);
-/* Whether what is in this wave stays while it is not all known what other meshes have. */
+/* Whether what is in this wave stays as it is while it is not all known what other meshes have: what clusters have that
+ * were not read yet, of this mesh too, and where the others' gateways are. */
 bool mesh_exports_hold(const struct mesh_pass *p, enum plan_wave wave);
 void mesh_exports_done(struct mesh *mesh);
 /* All that the conditions are made from. */
